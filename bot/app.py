@@ -1,0 +1,150 @@
+"""The web application: the surfaces that are on, health, and one shape for every error."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import pkgutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from bot import surfaces
+from bot.errors import QueryError, WenquError
+from bot.pipeline import Bot
+from bot.settings import Settings
+
+log = logging.getLogger("wenqu")
+MAX_BODY_BYTES = 64 * 1024
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class SafeJSON(JSONResponse):
+    """JSON in UTF-8 that never fails: what is not valid text goes out escaped, NaN as null never arises."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "backslashreplace")
+
+
+def create_app(bot: Bot, settings: Settings) -> FastAPI:
+    """The application over a bot whose index is built."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.stopping = False
+        yield
+        app.state.stopping = True
+
+    app = FastAPI(
+        title="问渠 Wenqu",
+        description="Answers from a folder of Chinese articles, with the proving sentence marked.",
+        lifespan=lifespan,
+        default_response_class=SafeJSON,
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=MAX_BODY_BYTES,
+    )
+    _add_errors(app)
+    _add_headers(app)
+    _add_health(app, bot)
+    _add_docs(app)
+    for module in pkgutil.iter_modules(surfaces.__path__):
+        make = getattr(importlib.import_module(f"{surfaces.__name__}.{module.name}"), "router", None)
+        routes = make(bot, settings) if make else None
+        if routes is not None:
+            app.include_router(routes)
+    return app
+
+
+def _error(status: int, code: str, message: str) -> SafeJSON:
+    return SafeJSON({"error": {"code": code, "message": message}}, status_code=status)
+
+
+def _add_errors(app: FastAPI) -> None:
+    """One error shape; what was sent is never echoed, for it may be long, secret or not even valid text."""
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:] if isinstance(part, str))[:80]
+        known = where if where in ("question", "passage") else "body"
+        return _error(422, "invalid_request", f"请求格式不对 / the request is not of the expected form: {known}: {first['type']}")
+
+    @app.exception_handler(WenquError)
+    async def ours(request: Request, error: WenquError) -> Response:
+        if isinstance(error, QueryError):
+            return _error(422, "invalid_question", str(error))
+        return _error(503, type(error).__name__, str(error))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        return _error(error.status_code, "http_error", str(error.detail))
+
+    @app.exception_handler(Exception)
+    async def bug(request: Request, error: Exception) -> Response:
+        log.exception("unexpected error at %s", request.url.path)
+        return _error(500, "internal_error", "服务器内部错误,请查看日志 / an internal error: see the server's log")
+
+
+def _add_headers(app: FastAPI) -> None:
+    @app.middleware("http")
+    async def headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await call_next(request)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+
+def _add_health(app: FastAPI, bot: Bot) -> None:
+    @app.get("/livez", tags=["health"], summary="The process runs")
+    def livez() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["health"], summary="An index is loaded and verified; 503 while it is not")
+    def readyz(response: Response) -> dict[str, str]:
+        if app.state.stopping:
+            response.status_code = 503
+            return {"status": "stopping"}
+        return {"status": "ok", "generation": bot.index.generation}
+
+
+def _add_docs(app: FastAPI) -> None:
+    """/docs with the assets of the fastapi-offline package: FastAPI's own page loads them from a CDN."""
+    from pathlib import Path
+
+    import fastapi_offline
+
+    app.mount("/docs-assets", StaticFiles(directory=Path(fastapi_offline.__file__).parent / "static"))
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        page = get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title="问渠 Wenqu: API",
+            swagger_js_url="/docs-assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs-assets/swagger-ui.css",
+            swagger_favicon_url="/docs-assets/favicon.png",
+        )
+        # Swagger's page starts itself by an inline script and draws with data: images; only this page may.
+        page.headers["Content-Security-Policy"] = _POLICY.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'").replace(
+            "style-src 'self'", "style-src 'self' 'unsafe-inline'"
+        ).replace("img-src 'self'", "img-src 'self' data:")
+        return page

@@ -1,0 +1,145 @@
+"""A question to weighted Chinese terms: Chinese words stand for themselves, English words and pinyin are bridged.
+
+English words go through a learned table (`bot/model/bridge`, made by `scripts/train_bridge.py`); names go through
+pinyin, by the words of the corpus itself: "Hefei" finds 合肥 because some article says 合肥.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from bot.text import QUESTION_WORDS, content_words, fold, is_chinese, rarity
+from bot.types import Query, Term
+
+TABLE = Path(__file__).parent / "model" / "bridge" / "terms.json"
+_ENGLISH_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?")
+# Without a table entry that says otherwise, a pinyin reading of the corpus's own words counts in full.
+_PINYIN_WEIGHT = 1.0
+# The words of a phrase still count beside the phrase: "star market" is 科创板, and its 市场 may be all that is written.
+_PART_WEIGHT = 0.3
+_MAX_PINYIN_WORDS = 4
+
+Names = Mapping[str, Sequence[str]]  # joined pinyin without tones -> words of the corpus
+
+
+@cache
+def _table() -> dict[str, dict[str, list[tuple[str, float]]]]:
+    table: dict[str, dict[str, list[tuple[str, float]]]] = json.loads(TABLE.read_text(encoding="utf-8"))
+    return table
+
+
+@cache
+def _stemmer():  # type: ignore[no-untyped-def]
+    import snowballstemmer  # type: ignore[import-untyped]
+
+    return snowballstemmer.stemmer("english")
+
+
+def stem(word: str) -> str:
+    """The stem of an English word (Snowball): succeeded, succeeds -> succeed."""
+    return str(_stemmer().stemWord(word))
+
+
+def english_words(folded: str) -> list[str]:
+    """The Latin words and numbers of folded text in order, a possessive 's left out."""
+    return [word.removesuffix("'s") for word in _ENGLISH_WORD.findall(folded)]
+
+
+def pinyin_of(words: Iterable[str]) -> dict[str, list[str]]:
+    """Joined pinyin without tones -> the words so read, for the words of two Han characters or more."""
+    from pypinyin import lazy_pinyin
+
+    names: dict[str, list[str]] = {}
+    for word in words:
+        if len(word) > 1 and all(is_chinese(character) for character in word):
+            names.setdefault("".join(lazy_pinyin(word)), []).append(word)
+    return names
+
+
+def understand(question: str, names: Names) -> Query:
+    """The query that every leg is asked; `names` are the pinyin readings of the corpus's words.
+
+    Chinese terms come in reading order, bridged ones after them.
+    """
+    folded = " ".join(fold(question).split())
+    terms = [Term(word, {word: 1.0}, rarity(word)) for word in content_words(folded) if is_chinese(word)]
+    latin = [word for word in dict.fromkeys(content_words(folded)) if not is_chinese(word)]
+    if not latin:
+        return Query(question, folded, tuple(terms), folded)
+    if is_chinese(folded):  # a name or a code inside a Chinese question: as it stands, or by its pinyin
+        bridged = [_own_term(word, {term: _PINYIN_WEIGHT for term in names.get(word, ())}) for word in latin]
+    else:
+        bridged = _bridge_english(english_words(folded), names)
+        covered = {word for term in bridged for word in term.source.split()}
+        bridged += [_own_term(word, {}) for word in latin if word not in covered and not word.isalpha()]
+    best = [_best_translation(term) for term in bridged]
+    return Query(question, folded, (*terms, *bridged), " ".join([folded, *filter(None, best)]))
+
+
+def _best_translation(term: Term) -> str:
+    """The heaviest Chinese alternative, the shortest of equals: 合肥 before 合肥工业大学; "" where there is none."""
+    chinese = [alternative for alternative in term.alternatives if is_chinese(alternative)]
+    return min(chinese, key=lambda word: (-term.alternatives[word], len(word)), default="")
+
+
+def _own_term(word: str, translations: Mapping[str, float]) -> Term:
+    alternatives = {word: 1.0, **translations}
+    return Term(word, alternatives, max(rarity(alternative) for alternative in alternatives))
+
+
+def _bridge_english(words: list[str], names: Names) -> list[Term]:
+    terms: list[Term] = []
+    position = 0
+    while position < len(words):
+        length, translations = _longest_match(words, position, names)
+        source = " ".join(words[position : position + length])
+        if source not in QUESTION_WORDS and all(source != term.source for term in terms):
+            terms.append(_bridged_term(source, translations))
+        position += length
+    return terms
+
+
+def _bridged_term(source: str, translations: Mapping[str, float]) -> Term:
+    weight = {alternative: rarity(alternative) * share for alternative, share in translations.items()}
+    total = sum(translations.values())
+    # What a word means is as rare as its translations are; a word that nothing is known of is a name, hence rare.
+    rare = sum(weight.values()) / total if total else 1.0
+    return Term(source, {source: 1.0, **translations}, rare)
+
+
+def _longest_match(words: list[str], position: int, names: Names) -> tuple[int, dict[str, float]]:
+    """How many words from `position` on are one term, and its translations with weights of at most 1."""
+    for length in range(min(_MAX_PINYIN_WORDS, len(words) - position), 1, -1):
+        part = words[position : position + length]
+        joined = "".join(part).replace("'", "")
+        if joined in names:
+            return length, dict.fromkeys(names[joined], _PINYIN_WEIGHT)
+        if length == 2 and (found := _table()["phrases"].get(" ".join(part))):
+            parts = {t: p * _PART_WEIGHT for word in part for t, p in _translations(word).items()}
+            return 2, {**parts, **_scaled(found)}
+    word = words[position]
+    translations = _translations(word)
+    pinyin = names.get(word.replace("'", ""), ())
+    if pinyin and word not in QUESTION_WORDS:
+        # An English word is rather itself than the pinyin of something: "can", "long", "women" (我们).
+        weight = _PINYIN_WEIGHT if not translations or len(word) >= 5 else 0.5 * _PINYIN_WEIGHT
+        translations = {**translations, **{name: weight for name in pinyin}}
+    return 1, translations
+
+
+def _translations(word: str) -> dict[str, float]:
+    if word in QUESTION_WORDS:
+        return {}
+    table = _table()
+    found = table["words"].get(word) or table["stems"].get(stem(word)) or table["words"].get(stem(word))
+    return _scaled(found) if found else {}
+
+
+def _scaled(options: list[tuple[str, float]]) -> dict[str, float]:
+    """Weights with the best at 1: a word whose meaning is spread over synonyms is not thereby worth less."""
+    best = max(value for _, value in options)
+    return {term: value / best for term, value in options}

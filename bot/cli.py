@@ -1,0 +1,252 @@
+"""wenqu ask | chat | serve | index | search | eval | info: the commands, and the one place where errors become lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from bot.errors import WenquError
+from bot.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bot.index import Progress, Summary
+    from bot.pipeline import Bot
+
+cli = typer.Typer(
+    name="wenqu",
+    help="问渠: 从文章文件夹里找到答案并标出证据 / answers from a folder of Chinese articles, evidence marked.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Corpus = Annotated[Path | None, typer.Option("--corpus", help="文章文件夹 / folder with the articles")]
+IndexFolder = Annotated[Path | None, typer.Option("--index", help="索引文件夹 / folder of the index")]
+AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")]
+
+
+@cli.command()
+def ask(question: str, corpus: Corpus = None, index: IndexFolder = None, as_json: AsJson = False) -> None:
+    """提一个问题,得到答案和证据 / One question, one answer with its evidence."""
+    from bot.surfaces.terminal import render_answer
+
+    answer = _ready_bot(load_settings(corpus=corpus, index=index)).ask(question)
+    if as_json:
+        _print_json(answer.to_dict())
+    else:
+        render_answer(out, answer)
+
+
+@cli.command()
+def chat(corpus: Corpus = None, index: IndexFolder = None) -> None:
+    """在终端里一问一答 / Ask and answer in the terminal."""
+    from bot.surfaces import terminal
+
+    settings = load_settings(corpus=corpus, index=index)
+    terminal.chat(_ready_bot(settings), out, keep_history=settings.history)
+
+
+@cli.command()
+def serve(
+    corpus: Corpus = None,
+    index: IndexFolder = None,
+    host: Annotated[str | None, typer.Option(help="监听地址 / address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="端口 / port")] = None,
+) -> None:
+    """启动网页和接口 / Serve the page and the API."""
+    import uvicorn
+
+    from bot.app import create_app
+
+    settings = load_settings(corpus=corpus, index=index, host=host, port=port)
+    app = create_app(_ready_bot(settings), settings)
+    err.print(f"问渠 http://{settings.host}:{settings.port}  (Ctrl-C 停止 / stops)")
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=10)
+
+
+@cli.command("index")
+def build(
+    corpus: Corpus = None,
+    index: IndexFolder = None,
+    force: Annotated[bool, typer.Option("--force", help="没有变化也重建 / rebuild even if nothing changed")] = False,
+) -> None:
+    """建立或更新索引 / Build or refresh the index."""
+    from bot.index import IndexDamaged, IndexMismatch, build_index
+    from bot.pipeline import Bot
+
+    settings = load_settings(corpus=corpus, index=index)
+    bot = Bot(settings)
+    with _progress() as progress:
+        try:
+            summary = None if force else bot.refresh(progress)
+            if force:
+                summary = build_index(settings, bot.embedder, progress)
+        except (IndexDamaged, IndexMismatch) as error:
+            err.print(escape(f"{error} — 正在重建 / rebuilding"), style="yellow")
+            summary = build_index(settings, bot.embedder, progress)
+    if summary is None:
+        out.print(f"索引已是最新 / the index is up to date: {bot.index.generation}")
+    else:
+        _print_summary(out, summary)
+
+
+@cli.command()
+def search(
+    question: str,
+    corpus: Corpus = None,
+    index: IndexFolder = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=100, help="段落数 / how many passages")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """只检索段落,不作答 / The passages found, without an answer."""
+    from bot.surfaces.terminal import render_hits
+    from bot.types import hit_to_dict
+
+    hits = _ready_bot(load_settings(corpus=corpus, index=index)).search(question, k)
+    if as_json:
+        _print_json([hit_to_dict(hit) for hit in hits])
+    else:
+        render_hits(out, hits)
+
+
+@cli.command("eval")
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="含 questions.jsonl 的文件夹 / folder with questions.jsonl")],
+    corpus: Corpus = None,
+    index: IndexFolder = None,
+    as_json: AsJson = False,
+    fail_under: Annotated[str, typer.Option(help="例如 / e.g. hit@1=0.9,zh.false_answer=0.1")] = "",
+) -> None:
+    """用带标准证据的问题评测 / Measure on questions with known evidence."""
+    from bot import evaluation
+
+    settings = load_settings(corpus=corpus or folder / "corpus", index=index)
+    if index is None:  # never the user's own index; the same folder finds its index again
+        settings = load_settings(corpus=settings.corpus, index=settings.index / "eval" / folder.resolve().name)
+    questions = evaluation.read_questions(folder)
+    bot = _ready_bot(settings)
+    with _progress() as progress:
+        result = evaluation.evaluate(bot, questions, lambda done: progress(done, len(questions)))
+    if as_json:
+        _print_json(result)
+    else:
+        _print_figures(result)
+    missed = evaluation.failures(result, fail_under)
+    for line in missed:
+        err.print(escape(line), style="red")
+    if missed:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def info(corpus: Corpus = None, index: IndexFolder = None, as_json: AsJson = False) -> None:
+    """索引、模型和设置 / The index, the model and the settings."""
+    from bot.pipeline import Bot
+
+    settings = load_settings(corpus=corpus, index=index)
+    opened = Bot(settings).index
+    manifest = {key: value for key, value in opened.manifest.items() if key != "files"}
+    manifest["bytes"] = sum(entry["size"] for entry in opened.manifest["files"].values())
+    report = {
+        "settings": {name: str(value) for name, value in settings.model_dump().items()},
+        "index": manifest,
+        "dropped_lines": dict(opened.store.dropped()),
+        "skipped": [{"path": s.path, "code": s.code, "reason": s.reason} for s in opened.store.skipped()],
+    }
+    if as_json:
+        _print_json(report)
+        return
+    for title, part in report.items():
+        out.print(title, style="bold")
+        rows = part.items() if isinstance(part, dict) else ((s["path"], f"{s['code']} {s['reason']}") for s in part)
+        for name, value in rows:
+            out.print(escape(f"  {name}: {value}"))
+
+
+def _ready_bot(settings: Settings) -> Bot:
+    """A bot whose index is built and fresh; what was built is said on standard error."""
+    from bot.pipeline import Bot
+
+    bot = Bot(settings)
+    with _progress() as progress:
+        summary = bot.refresh(progress)
+    if summary is not None:
+        _print_summary(err, summary)
+    return bot
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A progress bar on standard error that shows only where there is a terminal and something to wait for."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    bar = Progress(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal)
+    tasks = []
+
+    def show(done: int, total: int) -> None:
+        if not tasks:
+            bar.start()
+            tasks.append(bar.add_task("", total=total))
+        bar.update(tasks[0], completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        bar.stop()
+
+
+def _print_summary(console: Console, summary: Summary) -> None:
+    console.print(
+        escape(
+            f"{summary.generation}: {summary.articles} 篇文章 / articles, {summary.passages} 个段落 / passages, "
+            f"{len(summary.skipped)} 个跳过 / skipped, {summary.seconds:.1f} s"
+        )
+    )
+    for skipped in summary.skipped:
+        console.print(escape(f"  跳过 / skipped {skipped.path}: {skipped.code} {skipped.reason}"), style="yellow")
+    for path, warning in summary.warnings:
+        console.print(escape(f"  注意 / note {path}: {warning}"), style="yellow")
+    if summary.dropped:
+        lines = ", ".join(f"{reason} {count}" for reason, count in sorted(summary.dropped.items()))
+        console.print(escape(f"  未收入的行 / lines left out: {lines}"), style="dim")
+
+
+def _print_figures(result: dict[str, dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    table = Table("", *result)
+    for name in result["all"]:
+        table.add_row(name, *("-" if part[name] is None else f"{part[name]:g}" for part in result.values()))
+    out.print(table)
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1).encode("utf-8", "replace").decode() + "\n")
+
+
+def main() -> NoReturn:
+    """Run the command line: an error of ours is one line on standard error and exit code 2, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")  # an ASCII locale must not break Chinese
+    try:
+        cli()
+        sys.exit(0)
+    except WenquError as error:
+        err.print(escape(str(error)), style="red")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # `wenqu search ... | head` closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,112 @@
+"""corpus/ to articles: which files are there, what each one says, and what was skipped and why."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.errors import CorpusError, ReadError
+from bot.readers import reader_for, reader_modules
+from bot.types import Article
+
+MAX_FILE_BYTES = 50 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file of the corpus that a reader takes; `path` is relative to the corpus folder, with forward slashes."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that is not in the index: a stable code (E-ENC, E-FORMAT, ...) and the reason in words."""
+
+    path: str
+    code: str
+    reason: str
+
+
+def scan(corpus: Path) -> tuple[list[SourceFile], list[Skipped]]:
+    """The readable files under `corpus`, sorted by path, and the ones that cannot be articles. Opens no file.
+
+    Hidden files are passed over. Links, devices and pipes are never followed or opened.
+    Raises CorpusError when the folder is missing.
+    """
+    if not corpus.is_dir():
+        raise CorpusError(
+            f"找不到文章文件夹 {corpus} / there is no corpus folder {corpus}. "
+            f"新建它并放入文章 / Cure: mkdir -p '{corpus}' and put articles into it, or set WENQU_CORPUS."
+        )
+    files: list[SourceFile] = []
+    skipped: list[Skipped] = []
+    for folder, folders, names in os.walk(corpus, onerror=None, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.startswith("."):
+                continue
+            full = Path(folder) / name
+            path = full.relative_to(corpus).as_posix()
+            found = _examine(full, path)
+            if isinstance(found, SourceFile):
+                files.append(found)
+            else:
+                skipped.append(found)
+    return sorted(files, key=lambda file: file.path), skipped
+
+
+def _examine(full: Path, path: str) -> SourceFile | Skipped:
+    shown = path.encode("utf-8", "replace").decode()
+    if shown != path:
+        return Skipped(shown, "E-NAME", "文件名不是有效的文字 / the file name is not valid text: rename it")
+    if reader_for(full.suffix) is None:
+        known = " ".join(sorted(reader_modules()))
+        return Skipped(path, "E-FORMAT", f"不支持的格式 / format not supported; supported: {known}")
+    try:
+        status = full.lstat()
+    except OSError as error:
+        return Skipped(path, "E-READ", error.strerror or str(error))
+    if not stat.S_ISREG(status.st_mode):
+        return Skipped(path, "E-TYPE", "不是普通文件 / not a regular file (links are not followed)")
+    if status.st_size > MAX_FILE_BYTES:
+        return Skipped(path, "E-SIZE", f"超过 / over {MAX_FILE_BYTES // 2**20} MB: 请拆分 / split it")
+    return SourceFile(path, status.st_size, status.st_mtime_ns)
+
+
+def read_article(corpus: Path, file: SourceFile) -> tuple[Article, str, str]:
+    """The article of a file, the sha256 of the file's bytes, and a warning ("" where there is nothing to say).
+
+    Raises ReadError, whatever is wrong with the file.
+    """
+    reader = reader_for(Path(file.path).suffix)
+    if reader is None:
+        raise ReadError("E-FORMAT", "不支持的格式 / format not supported")
+    try:
+        data = (corpus / file.path).read_bytes()
+    except OSError as error:
+        raise ReadError("E-READ", f"无法读取 / cannot be read: {error.strerror}; chmod u+r '{file.path}'") from error
+    try:
+        document = reader(data)
+    except ReadError:
+        raise
+    except Exception as error:  # a parser's own errors are of many kinds; one bad file never stops the run
+        raise ReadError("E-PARSE", f"无法解析 / cannot be parsed: {type(error).__name__}: {error}"[:200]) from error
+    title = " ".join((document.title or _first_line(document.text)).split())[:120]
+    name = unicodedata.normalize("NFC", file.path)
+    return Article(name, title, document.text, file.path), hashlib.sha256(data).hexdigest(), document.warning
+
+
+def _first_line(text: str) -> str:
+    """The first line that reads like a title: a line repeated later wins, for sites repeat their headline."""
+    lines = [line.strip().lstrip("#").strip() for line in text.split("\n") if line.strip()]
+    for line in lines[:5]:
+        if 4 <= len(line) <= 60 and lines.count(line) > 1:
+            return line
+    return next((line for line in lines[:3] if len(line) <= 60 and "  " not in line and "。" not in line), "")

@@ -1,0 +1,108 @@
+"""Text to unit vectors: the bundled static model without torch, or any sentence-transformers model by name or folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bot.errors import ModelError
+from bot.settings import BUNDLED_MODEL
+from bot.text import fold
+from bot.types import Embedder, Vectors
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+BUNDLED_FOLDER = Path(__file__).parent / "model" / "embedder"
+# Weights that can run code when they are loaded, and code itself.
+_UNSAFE_SUFFIXES = {".py", ".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
+
+
+def load_embedder(model: str = BUNDLED_MODEL) -> Embedder:
+    """The embedder that WENQU_MODEL names. Raises ModelError saying which setting to change."""
+    if model == BUNDLED_MODEL:
+        return StaticEmbedder(BUNDLED_FOLDER)
+    return TransformerEmbedder(model)
+
+
+class StaticEmbedder:
+    """A static model folder read by model2vec: 10 times the start-up of sentence-transformers saved, no torch."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the folder. Raises ModelError when it is not whole."""
+        from model2vec import StaticModel
+
+        try:
+            self._model = StaticModel.from_pretrained(str(folder), normalize=True) if folder.is_dir() else None
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ModelError(f"模型文件夹已损坏 / the model folder {folder} is damaged: {error}. 解决 / Cure: git checkout -- '{folder}'") from error
+        if self._model is None:
+            raise ModelError(f"缺少自带模型 / the bundled model is missing: {folder}. 解决 / Cure: git checkout -- '{folder}'")
+        self.dim = int(self._model.dim)
+        self.fingerprint = f"static:{_folder_digest(folder)}"
+
+    def encode_query(self, text: str) -> Vectors:
+        """One unit vector, shape (dim,); zeros for a text without a known token."""
+        vector: Vectors = self.encode_passages([text])[0]
+        return vector
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors, shape (n, dim). The texts are folded first: traditional script, case and width do not matter."""
+        vectors = self._model.encode([fold(text) for text in texts], max_length=None, use_multiprocessing=False)
+        return np.asarray(vectors, dtype=np.float32)
+
+
+class TransformerEmbedder:
+    """Any sentence-transformers model. Importing the package takes 10 s and 400 MB, so it is imported only here."""
+
+    def __init__(self, model: str) -> None:
+        """Load from the folder, else from the local hub cache, else from the hub. Raises ModelError."""
+        self._model = _load_sentence_transformer(model)
+        self.dim = int(self._model.get_embedding_dimension() or 0)
+        probe = self._model.encode_document(["问渠那得清如许"], normalize_embeddings=True)
+        # Rounded, for another machine's last bits differ: the same weights give the same fingerprint everywhere.
+        self.fingerprint = f"{model}:{self.dim}:{' '.join(f'{x:.2f}' for x in probe[0][:8])}"
+
+    def encode_query(self, text: str) -> Vectors:
+        """One unit vector, shape (dim,), with the model's own query prompt."""
+        return np.asarray(self._model.encode_query(text, normalize_embeddings=True), dtype=np.float32)
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors, shape (n, dim), with the model's own document prompt."""
+        vectors = self._model.encode_document(list(texts), normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def _load_sentence_transformer(model: str) -> SentenceTransformer:
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        unsafe = sorted(file.name for file in folder.rglob("*") if file.suffix.lower() in _UNSAFE_SUFFIXES)
+        if unsafe:
+            raise ModelError(
+                f"模型文件夹 {folder} 含有可执行内容 / holds files that can run code: {', '.join(unsafe[:3])}. "
+                "解决 / Cure: keep safetensors only, or set WENQU_MODEL=bundled."
+            )
+    from sentence_transformers import SentenceTransformer
+
+    problem: Exception | None = None
+    for offline in [True] if folder.is_dir() else [True, False]:
+        try:
+            return SentenceTransformer(str(folder) if folder.is_dir() else model, local_files_only=offline, device="cpu")
+        except Exception as error:  # the hub client raises errors of a dozen kinds, all of which mean the same here
+            problem = error
+    reason = str(problem).strip().splitlines()[0][:160] if str(problem).strip() else type(problem).__name__
+    raise ModelError(
+        f"无法载入模型 / model {model!r} cannot be loaded (hub unreachable, or no such folder): {reason}. "
+        "解决 / Cure: WENQU_MODEL=bundled, or the path of a folder that holds the model."
+    ) from problem
+
+
+def _folder_digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for name in ("tokenizer.json", "model.safetensors"):
+        digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
+    return digest.hexdigest()[:16]

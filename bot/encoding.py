@@ -1,0 +1,102 @@
+"""Bytes to text: every plausible encoding is tried and the reading that looks most like writing wins.
+
+The order of trial never decides: "utf-8, then gb18030, then big5" reads every Big5 file as gb18030 without an error, and
+charset-normalizer alone reads short GBK texts as Korean.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import charset_normalizer
+
+from bot.errors import ReadError
+from bot.text import fold, segmenter
+
+# utf-16 without a byte order mark is told from the rest by the same score; big5hkscs holds Big5 and cp950's additions.
+CANDIDATES = ("utf-8", "gb18030", "big5hkscs", "utf-16-le", "utf-16-be", "euc-jp")
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+SAMPLE_BYTES = 64 * 1024
+# More than one bad byte in a thousand is not damage, it is another encoding.
+MAX_BAD_SHARE = 0.001
+# Right readings of Chinese score 0.75 and more, wrong ones 0.45 and less (table in scripts/EXPERIMENTS.md).
+MIN_SCORE = 0.5
+_LINE_BREAKS = re.compile("\r\n|[\r\u0085\u2028\u2029\x0b\x0c]")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The text, the encoding it was in, and how many characters could not be read (U+FFFD stands for each)."""
+
+    text: str
+    encoding: str
+    damaged: int = 0
+
+
+def decode(data: bytes) -> Decoded:
+    """The text of a file, line breaks as \\n, control characters and byte order mark removed.
+
+    Raises ReadError E-EMPTY, E-BINARY or E-ENC.
+    """
+    if not data.strip():
+        raise ReadError("E-EMPTY", "文件是空的 / the file is empty")
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), None) or _best_encoding(data)
+    text = data.decode(encoding, errors="replace").removeprefix("\ufeff")
+    damaged = text.count("\ufffd")
+    if damaged > max(1, MAX_BAD_SHARE * len(data)):
+        raise ReadError("E-ENC", f"{damaged} 个字符无法识别 / {damaged} characters cannot be read as {encoding}")
+    text = _CONTROLS.sub("", _LINE_BREAKS.sub("\n", text))
+    if not text.strip():
+        raise ReadError("E-EMPTY", "文件里没有文字 / the file holds no text")
+    return Decoded(text, encoding, damaged)
+
+
+def _best_encoding(data: bytes) -> str:
+    sample = data[:SAMPLE_BYTES]
+    if sample.isascii() and b"\0" not in sample:
+        return "ascii" if data.isascii() else "utf-8"
+    scores = {name: score(sample.decode(name, errors="replace")) for name in CANDIDATES}
+    best = max(scores, key=lambda name: scores[name])
+    if scores[best] >= MIN_SCORE:
+        return best
+    if b"\0" in sample:
+        raise ReadError("E-BINARY", "这不是文本文件 / this is not a text file")
+    other = charset_normalizer.from_bytes(sample).best()  # Korean, Cyrillic, Western: not our own candidates
+    if other is None:
+        raise ReadError("E-ENC", "无法识别文字编码,请另存为 UTF-8 / unknown encoding: save the file as UTF-8")
+    return other.encoding
+
+
+def score(text: str) -> float:
+    """How much `text` looks like writing, from -1 to 1: the mean over its characters outside ASCII.
+
+    A common Han character counts 1, a rare one little, another script's letter a half; what no text holds counts -1.
+    """
+    values = [_value(character) for character in text if not character.isascii()]
+    controls = sum(character < " " and character not in "\t\r\n" for character in text)
+    if not values:
+        return 0.0 if controls else 1.0
+    return (sum(values) - controls) / (len(values) + controls)
+
+
+def _value(character: str) -> float:
+    frequency = segmenter().FREQ.get(fold(character), 0)
+    if frequency:
+        # Of running Chinese, 97 % is characters that jieba's dictionary counts 300 times and more.
+        return 1.0 if frequency >= 300 else 0.3
+    category = unicodedata.category(character)
+    if character == "\ufffd" or category in ("Co", "Cn", "Cc", "Cs"):
+        return -1.0
+    if "\u3000" <= character <= "\u303f" or "\uff00" <= character <= "\uff60" or "\u2010" <= character <= "\u2030":
+        return 1.0
+    return 0.5 if category[0] == "L" and not "\u3400" <= character <= "\u9fff" else 0.0

@@ -1,0 +1,31 @@
+"""Where vectors live, one file per engine, picked by WENQU_ENGINE; `exact.py` is what all others are measured against.
+
+A new engine is a new file here with a class `Engine` (see bot.types.Engine); the contract tests find it by themselves.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from bot import types
+from bot.errors import SettingsError
+
+
+def engine_names() -> list[str]:
+    """The names of the engines that this folder holds."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def engine_class(name: str) -> type[types.Engine]:
+    """The engine's class, imported now. Raises SettingsError when there is none or its package is missing."""
+    if name not in engine_names():
+        known = ", ".join(engine_names())
+        raise SettingsError(f"没有向量引擎 {name} / there is no engine {name!r}. 可选 / Set WENQU_ENGINE to one of: {known}.")
+    try:
+        engine: type[types.Engine] = importlib.import_module(f"{__name__}.{name}").Engine
+    except ImportError as error:
+        raise SettingsError(
+            f"引擎 {name} 缺少依赖 / engine {name} cannot be imported: {error}. 解决 / Cure: pip install -e . or WENQU_ENGINE=exact."
+        ) from error
+    return engine

@@ -1,0 +1,109 @@
+"""The lexical leg: BM25 over four fields of every passage, by tantivy, over terms that bot.text cut.
+
+tantivy cuts nothing itself: its fields are split at white space only, so that index and query always agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import tantivy
+
+from bot.errors import IndexDamaged
+from bot.text import bigrams, content_bigrams, fold, words
+from bot.types import Passage, Query
+
+# What a match in a field is worth (table in scripts/EXPERIMENTS.md). `grams` holds the bigrams of the text and is the
+# safety net for words that jieba cuts in another way here than there.
+FIELD_WEIGHTS = {"body": 1.0, "title": 0.4, "heading": 0.4}
+GRAM_WEIGHT = 0.5
+_ANALYZER = "terms"
+_HEAP_BYTES = 64 * 1024 * 1024
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("row", fast=True)
+    for field in (*FIELD_WEIGHTS, "grams"):
+        builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
+    return builder.build()
+
+
+def _register(index: tantivy.Index) -> tantivy.Index:
+    index.register_tokenizer(_ANALYZER, tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
+    return index
+
+
+class LexicalWriter:
+    """Builds a lexical index in a folder; `vocabulary` gathers the distinct words of all that was added."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin an index in an empty folder."""
+        folder.mkdir(parents=True)
+        self._index = _register(tantivy.Index(_schema(), path=str(folder)))
+        # One thread keeps the documents in the order of adding, so that equal scores always come in the same order.
+        self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+        self.vocabulary: set[str] = set()
+
+    def add(self, row: int, passage: Passage) -> None:
+        """Add one passage under its row."""
+        folded = fold(passage.text)
+        body = words(folded)
+        self.vocabulary.update(body)
+        document = tantivy.Document()
+        document.add_unsigned("row", row)
+        document.add_text("body", " ".join(body))
+        document.add_text("title", " ".join(words(fold(passage.title))))
+        document.add_text("heading", " ".join(words(fold(passage.heading))))
+        document.add_text("grams", " ".join(bigrams(folded)))
+        self._writer.add_document(document)
+
+    def close(self) -> None:
+        """Write everything to disk."""
+        self._writer.commit()
+        self._writer.wait_merging_threads()
+
+
+class LexicalIndex:
+    """An index that LexicalWriter made, opened by memory map."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the folder. Raises IndexDamaged."""
+        try:
+            self._index = _register(tantivy.Index.open(str(folder)))
+        except (ValueError, OSError) as error:
+            raise IndexDamaged(f"{folder}: {error}") from error
+        self._schema = self._index.schema
+        self._searcher = self._index.searcher()
+
+    def search(self, query: Query, k: int) -> list[tuple[int, float]]:
+        """The `k` best (row, BM25 score), best first; equal scores in row order."""
+        clauses = [self._term_clause(term.alternatives) for term in query.terms]
+        for gram in content_bigrams(query.translated):
+            clauses.append(self._clause("grams", gram, GRAM_WEIGHT))
+        if not clauses:
+            return []
+        found = self._searcher.search(
+            tantivy.Query.boolean_query([(tantivy.Occur.Should, clause) for clause in clauses]), k, count=False
+        ).hits
+        rows = self._searcher.fast_field_values("row", [address for _, address in found])
+        return sorted(
+            ((int(row), float(score)) for row, (score, _) in zip(rows, found, strict=True)), key=lambda x: (-x[1], x[0])
+        )
+
+    def _clause(self, field: str, term: str, weight: float) -> tantivy.Query:
+        return tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, term, "freq"), weight)
+
+    def _term_clause(self, alternatives: Mapping[str, float]) -> tantivy.Query:
+        """One word of the query: its best alternative counts, in every field that holds it."""
+        options = [
+            tantivy.Query.boolean_query(
+                [
+                    (tantivy.Occur.Should, self._clause(field, alternative, weight * boost))
+                    for field, boost in FIELD_WEIGHTS.items()
+                ]
+            )
+            for alternative, weight in alternatives.items()
+        ]
+        return options[0] if len(options) == 1 else tantivy.Query.disjunction_max_query(options)

@@ -1,0 +1,138 @@
+"""Bot.ask(question) -> Answer: the whole flow on one page."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+
+from bot import evidence, refusal, retriever
+from bot.bridge import understand
+from bot.embedder import load_embedder
+from bot.errors import IndexMissing, QueryError, WenquError
+from bot.index import Index, Progress, Summary, build_index, current_generation, is_stale, open_index
+from bot.settings import Settings
+from bot.text import is_chinese
+from bot.types import Answer, Article, Embedder, Evidence, Hit, Passage, Query
+
+REFUSAL = {"zh": "资料中没有找到相关内容。", "en": "The articles hold nothing that answers this."}
+# A further source is shown when its fused score is at least this share of the first one's.
+_WORTH_SHOWING = 0.5
+
+
+class Bot:
+    """A corpus that answers. Thread-safe; swaps to a new generation of the index by itself."""
+
+    def __init__(self, settings: Settings, embedder: Embedder | None = None) -> None:
+        """Load the embedder; the index is opened by the first question. Raises ModelError."""
+        self.settings = settings
+        self.embedder = embedder or load_embedder(settings.model)
+        self._lock = threading.Lock()
+        self._index: Index | None = None
+        self._current: str | None = None
+        self._stale = ""
+
+    def refresh(self, progress: Progress = lambda done, total: None) -> Summary | None:
+        """Build the index where there is none or the corpus has changed since; None when nothing was to do.
+
+        Raises what build_index and open_index raise: an index that was made by another model is not built over.
+        """
+        try:
+            if not is_stale(self.settings, self.index):
+                return None
+        except IndexMissing:
+            pass
+        return build_index(self.settings, self.embedder, progress)
+
+    @property
+    def index(self) -> Index:
+        """The live generation, opened when CURRENT names a new one; the one in use stays when the new one is damaged."""
+        with self._lock:
+            current = current_generation(self.settings.index)
+            if self._index is None or current != self._current:
+                try:
+                    self._index = open_index(self.settings, self.embedder)
+                    self._stale = ""
+                except WenquError as error:
+                    if self._index is None:
+                        raise
+                    self._stale = str(error)
+                self._current = current
+            return self._index
+
+    def search(self, question: str, k: int, legs: tuple[str, ...] = retriever.LEGS) -> list[Hit]:
+        """The `k` best hits for a question, whether or not they answer it. Raises QueryError."""
+        index = self.index
+        query = understand(checked_question(question, self.settings.max_question), index.store.names)
+        return retriever.search(index, query, retriever.query_vector(query, self.embedder), k, legs)
+
+    def ask(self, question: str) -> Answer:
+        """The answer: its best sentence first, at most `sources` passages with the evidence marked, or a refusal.
+
+        Raises QueryError for what is no question, IndexMissing and IndexDamaged when there is nothing to ask.
+        """
+        clock = _Clock()
+        index = self.index
+        query = understand(checked_question(question, self.settings.max_question), index.store.names)
+        vector = retriever.query_vector(query, self.embedder)
+        clock.lap("understand")
+        hits = retriever.search(index, query, vector, self.settings.sources)
+        clock.lap("retrieve")
+        marked = [evidence.mark(query, hit.passage, vector, self.embedder) for hit in hits]
+        clock.lap("evidence")
+        confidence = refusal.confidence(query, hits, marked[0] if marked else None)
+        refused = confidence < self.settings.threshold
+        found: tuple[Evidence, ...] = ()
+        if not refused:
+            worth = [i for i, hit in enumerate(hits) if hit.score >= _WORTH_SHOWING * hits[0].score]
+            found = tuple(Evidence(hits[i], marked[i].spans, number) for number, i in enumerate(worth, start=1))
+        text = _refusal(query) if refused else _answer_text(found[0])
+        degraded = {**index.degraded, **({"index": self._stale} if self._stale else {})}
+        mode = "lexical_only" if "vectors" in degraded else "stale_generation" if self._stale else "passages"
+        clock.lap("refusal")
+        return Answer(question, text, refused, confidence, found, mode, degraded, index.generation, clock.laps)
+
+    def source(self, passage_id: str) -> tuple[Passage, Article] | None:
+        """A passage of the live generation with its whole article, or None where there is none of that id."""
+        store = self.index.store
+        passage = store.passage(passage_id)
+        article = store.article(passage.article_id) if passage else None
+        return (passage, article) if passage and article else None
+
+
+def checked_question(question: str, limit: int) -> str:
+    """The question without control characters. Raises QueryError when it is empty, too long or not valid text."""
+    try:
+        question.encode("utf-8")
+    except UnicodeEncodeError:
+        raise QueryError("问题含有无效字符,请重新输入 / The question holds invalid characters: type it again.") from None
+    cleaned = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", question).strip()
+    if len(cleaned) > limit:
+        raise QueryError(f"问题太长 ({len(cleaned)} 字),最多 {limit} 字 / The question is too long ({len(cleaned)} characters): at most {limit}.")
+    if not re.search(r"\w", cleaned):
+        raise QueryError("问题是空的,请输入一句话 / The question is empty: type a sentence.")
+    return cleaned
+
+
+def _refusal(query: Query) -> str:
+    return REFUSAL["zh" if is_chinese(query.text) else "en"]
+
+
+def _answer_text(first: Evidence) -> str:
+    """The marked sentence of the best passage, with its citation."""
+    text = first.hit.passage.text
+    return " ".join(text[span.start : span.end] for span in first.spans) + f" [{first.number}]"
+
+
+class _Clock:
+    """Milliseconds of each stage, and of the whole."""
+
+    def __init__(self) -> None:
+        self._begun = self._last = time.perf_counter()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps[stage] = (now - self._last) * 1000
+        self.laps["total"] = (now - self._begun) * 1000
+        self._last = now

@@ -1,0 +1,46 @@
+"""The settings, read once from the environment (prefix WENQU_) and from .env. No other file reads the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parents[1]
+BUNDLED_MODEL = "bundled"
+
+
+class Settings(BaseSettings):
+    """Every setting of the bot; each field is the environment variable WENQU_<FIELD>."""
+
+    model_config = SettingsConfigDict(env_prefix="WENQU_", env_file=".env", extra="ignore", frozen=True)
+
+    corpus: Path = Field(ROOT / "corpus", description="Folder with the articles.")
+    index: Path = Field(ROOT / "index", description="Folder in which the index is built.")
+    model: str = Field(BUNDLED_MODEL, description="Embedding model: bundled, or a sentence-transformers name or folder.")
+    engine: str = Field("faiss", pattern="^[a-z_]+$", description="Vector engine: a module of bot/engines.")
+    passage_size: int = Field(300, ge=50, le=500, description="Most characters of a passage.")
+    sources: int = Field(3, ge=1, le=20, description="Most sources an answer shows.")
+    threshold: float = Field(0.5, ge=0, le=1, description="Confidence below which the bot declines to answer.")
+    host: str = Field("127.0.0.1", description="Address that `wenqu serve` listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port that `wenqu serve` listens on.")
+    max_question: int = Field(2000, ge=10, le=2000, description="Most characters of a question.")
+    history: bool = Field(True, description="Whether `wenqu chat` keeps the questions of earlier sessions.")
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings with the given ones replaced; an override of None is no override.
+
+    Raises SettingsError naming the variable and what it takes.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = f"WENQU_{first['loc'][0]}".upper() if first["loc"] else "WENQU_*"
+        raise SettingsError(
+            f"设置 {name} 的值不可用 / {name} cannot be used: {first['msg']}. 改正环境变量或 .env / Mend it in the environment or .env."
+        ) from error

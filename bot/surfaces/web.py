@@ -1,0 +1,62 @@
+"""The web: JSON and server-sent events under /api, and the page at /."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import FileResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, Field
+
+from bot.pipeline import Bot
+from bot.settings import Settings
+from bot.types import evidence_to_dict, passage_to_dict
+
+STATIC = Path(__file__).parents[1] / "static"
+# Characters of the answer sent at a time: whole code points, so that no half of a character ever travels alone.
+_PIECE = 24
+
+
+class Question(BaseModel):
+    """What is asked. The length is checked by the bot, which says it in words."""
+
+    question: str = Field(max_length=20_000, description="问题,中文或英文 / the question, Chinese or English")
+
+
+def router(bot: Bot, settings: Settings) -> APIRouter | None:
+    """The routes of the page and of its API; always on."""
+    routes = APIRouter()
+
+    @routes.post("/api/ask", summary="One answer as JSON")
+    def ask(body: Question) -> dict[str, Any]:
+        return bot.ask(body.question).to_dict()
+
+    @routes.post("/api/chat", response_class=EventSourceResponse, summary="One answer as events: sources, delta, done")
+    def chat(body: Question) -> Iterator[ServerSentEvent]:
+        answer = bot.ask(body.question)
+        yield ServerSentEvent(event="sources", data=[evidence_to_dict(evidence) for evidence in answer.evidence])
+        for start in range(0, len(answer.text), _PIECE):
+            yield ServerSentEvent(event="delta", data={"text": answer.text[start : start + _PIECE]})
+        yield ServerSentEvent(event="done", data=answer.to_dict())
+
+    @routes.get("/api/source/{passage}", summary="A passage and the whole article that it stands in")
+    def source(passage: str) -> dict[str, Any]:
+        found = bot.source(passage)
+        if found is None:
+            raise HTTPException(404, "资料已更新,请重新提问 / No such passage: the articles have changed, ask again.")
+        cited, article = found
+        return {
+            "passage": passage_to_dict(cited),
+            "article": {"id": article.id, "title": article.title, "text": article.text},
+        }
+
+    @routes.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html")
+
+    routes.mount("/static", StaticFiles(directory=STATIC))
+    return routes

@@ -1,0 +1,204 @@
+"""Text as retrieval sees it: folding with offsets kept, sentences, terms, and how rare a term is.
+
+Everything that compares text (the index, the queries, the evidence) folds and cuts it with these functions and no
+others, so that both sides always agree. The original characters are never changed: offsets lead back to them.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+if TYPE_CHECKING:
+    from jieba import Tokenizer  # type: ignore[import-untyped]
+    from opencc import OpenCC  # type: ignore[import-untyped]
+
+# jieba's HMM is quadratic on a run of single-character words: 100,000 characters took 23 s, 2,000 take 0.024 s.
+MAX_JIEBA_CHARS = 2_000
+
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff々〇"
+_HAN_RUN = re.compile(f"[{HAN}]+")
+# An identifier is kept whole: 5g, ppr-9087, v1.2.3, c++, 92.93, 7+n. Letters and digits of any script but Han.
+_IDENTIFIER = rf"[^\W_{HAN}]+(?:[-_.+'/][^\W_{HAN}]+)*(?:\+\+|#)?"
+_TOKEN = re.compile(rf"(?P<han>[{HAN}]+)|(?P<identifier>{_IDENTIFIER})")
+_SENTENCE_END = re.compile(r"""(?:[。！？!?…]+|\.(?=\s|$))[”’"'」』）)》】\]]*|\n+""")
+_INVISIBLE = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]")
+
+
+class _FoldTable(dict[int, str]):
+    """Character -> folded characters, filled as characters are met."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = folded = _fold_character(chr(code))
+        return folded
+
+
+@cache
+def _traditional_to_simplified() -> OpenCC:
+    import opencc
+
+    return opencc.OpenCC("t2s")
+
+
+def _fold_character(character: str) -> str:
+    if _INVISIBLE.match(character) or (ord(character) < 32 and character not in "\t\n\r"):
+        return ""
+    folded = unicodedata.normalize("NFKC", character).casefold()
+    decomposed = unicodedata.normalize("NFKD", folded)
+    if decomposed[:1] < "\u0530":  # Latin, Greek, Cyrillic lose their accents, pinyin its tones: hé féi -> he fei
+        return "".join(c for c in decomposed if not unicodedata.combining(c))
+    return "".join(_traditional_to_simplified().convert(c) if _HAN_RUN.match(c) else c for c in folded)
+
+
+_FOLD = _FoldTable()
+
+
+def fold(text: str) -> str:
+    """The search form of `text`: NFKC, lower case, simplified script, no accents and no invisible characters.
+
+    Folding is done character by character, so that the same character always folds alike, whatever stands beside it.
+    """
+    return text.translate(_FOLD)
+
+
+def fold_with_offsets(text: str) -> tuple[str, list[int]]:
+    """The folded text and, for each of its characters, the offset in `text` that it came from."""
+    folded: list[str] = []
+    offsets: list[int] = []
+    for offset, character in enumerate(text):
+        piece = _FOLD[ord(character)]
+        folded.append(piece)
+        offsets.extend([offset] * len(piece))
+    return "".join(folded), offsets
+
+
+def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+    """Half-open offsets of the sentences of `text[start:end]`, without white space at either side.
+
+    A sentence ends after 。！？!?… or a full stop before white space, closing quotes included, or at a line break.
+    """
+    end = len(text) if end is None else end
+    position = start
+    while position < end:
+        match = _SENTENCE_END.search(text, position, end)
+        stop = match.end() if match else end
+        left, right = position, stop
+        while left < right and text[left].isspace():
+            left += 1
+        while right > left and text[right - 1].isspace():
+            right -= 1
+        if left < right:
+            yield left, right
+        position = stop
+
+
+@cache
+def segmenter() -> Tokenizer:
+    """jieba's tokenizer, its dictionary loaded (0.5 s, 80 MB) with a cache that only this user can write.
+
+    jieba's own default is to load a marshal file from the shared temporary folder, which any user may have put there.
+    """
+    import jieba
+
+    jieba.setLogLevel(logging.CRITICAL)
+    private = platformdirs.user_cache_path("wenqu") / "jieba"
+    try:
+        private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        jieba.dt.tmp_dir = str(private)
+    except OSError:  # no home to write to: jieba then builds its dictionary anew, which costs 0.4 s more
+        jieba.dt.tmp_dir = "/nonexistent"
+    jieba.dt.initialize()
+    return jieba.dt
+
+
+def words(folded: str) -> list[str]:
+    """Search-mode words of folded text in reading order; an identifier comes whole, then in its parts.
+
+    ppr-9087 gives ppr-9087, ppr and 9087, so that any of them finds it. 上海交通大学 gives itself and its words.
+    """
+    found: list[str] = []
+    for match in _TOKEN.finditer(folded):
+        run = match.group()
+        if match.lastgroup == "han":
+            for left in range(0, len(run), MAX_JIEBA_CHARS):
+                found.extend(segmenter().cut_for_search(run[left : left + MAX_JIEBA_CHARS]))
+        else:
+            found.append(run)
+            parts = re.findall(r"\d+|[^\W\d]+", run)
+            if len(parts) > 1 and not re.fullmatch(r"[\d.]+", run):
+                found.extend(parts)
+    return found
+
+
+def bigrams(folded: str) -> list[str]:
+    """Pairs of neighbouring Han characters, and a number with the character after it (7月, 60亿).
+
+    They find what the dictionary cuts elsewhere: names and new words that jieba does not know.
+    """
+    found: list[str] = []
+    for match in _HAN_RUN.finditer(folded):
+        run = match.group()
+        found.extend(run[i : i + 2] for i in range(len(run) - 1))
+    found.extend(re.findall(rf"\d+[{HAN}]", folded))
+    return found
+
+
+# Function words of questions, in both languages. Content words never belong here: a list that held 安全 or 决定 made
+# full-text search blind to them elsewhere. Dropped from queries only, so a change needs no new index.
+QUESTION_WORDS = frozenset(
+    "什么 为什么 为何 为啥 怎么 怎样 怎么样 如何 是否 多少 多久 多大 多长 几 哪 哪个 哪些 哪里 哪儿 哪几 哪一 哪位 哪年 哪天 哪种 谁 何 何时 何地 何人 "
+    "几个 几位 几种 几年 吗 呢 吧 啊 的 了 是 在 和 与 及 或 被 把 将 对 从 向 由 于 以 为 为了 而 其 它 他 她 它们 他们 她们 这 那 这个 那个 这些 那些 "
+    "有 没有 能 会 可以 个 件 位 请 请问 告诉 我 你 您 我们 一下 关于 之 地 得 着 过 都 也 就 还 又 并 且 到 上 下 中 里 凭什么 属于 叫 叫做 名叫 "
+    "a an the of in on at to for from by with and or as is are was were be been being do does did done has have had "
+    "what which who whom whose when where why how many much long that this these those it its he she his her their they "
+    "i you we my your our me can could will would should may might there than then s".split()
+)
+
+
+def content_words(folded: str) -> list[str]:
+    """The words of a folded query that carry its meaning, each once, in order."""
+    return [word for word in dict.fromkeys(words(folded)) if word not in QUESTION_WORDS]
+
+
+def content_bigrams(folded: str) -> list[str]:
+    """The bigrams of a folded query, each once; none spans or lies inside a question word (为什么能 gives no 么能)."""
+    kept = (word if word not in QUESTION_WORDS else " " for word in _cut(folded))
+    return list(dict.fromkeys(bigrams("".join(kept))))
+
+
+def _cut(folded: str) -> Iterator[str]:
+    for left in range(0, len(folded), MAX_JIEBA_CHARS):
+        yield from segmenter().cut(folded[left : left + MAX_JIEBA_CHARS])
+
+
+# ln(60 million / 1): what the rarest word of jieba's dictionary scores.
+_RAREST = 17.0
+# A number or a Latin word is not in jieba's dictionary; as rare as a Chinese word met 600 times in its 60 million.
+_OUTSIDE = 0.68
+
+
+def rarity(term: str) -> float:
+    """How much it means that a text holds `term`: 0 for the commonest, 1 for a word that the dictionary lacks.
+
+    -ln(frequency / total) over jieba's dictionary, scaled. Unlike a document frequency it does not change with the
+    corpus, so a corpus of one article and one of a million weigh a question alike.
+    """
+    dictionary = segmenter()
+    frequency = dictionary.FREQ.get(term, 0)
+    if frequency:
+        return min(1.0, math.log(dictionary.total / frequency) / _RAREST)
+    if not _HAN_RUN.search(term):
+        return _OUTSIDE
+    return 1.0 if len(term) > 1 else 0.5
+
+
+def is_chinese(text: str) -> bool:
+    """Whether the text holds a Han character: the language that its reader is answered in."""
+    return _HAN_RUN.search(text) is not None

@@ -1,0 +1,70 @@
+"""The training pairs of the data folder, read the same way by every training script.
+
+The folder holds `pairs/*.jsonl.xz` (one `[query, passage]` a line) and `news_articles.jsonl.xz` ({"id", "text"}).
+One context in five of the question sets is held out of all training: `calibrate.py` fits the refusal on it.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import random
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from bot.text import fold, sentences
+
+DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
+HELD_OUT_SETS = frozenset({"zh_qa_cmrc2018_train"})
+# 「[2023-07-28 16:40]，正文:」 and 「2023-08-16 18:24:57，正文：」 stand before the news texts.
+_NEWS_HEAD = re.compile(r"^\[?\d{4}-\d\d-\d\d[^正]{0,20}正文[:：]")
+_LINK_MARK = re.compile(r"\]\[\d+\]|[\[\]]|\*\*|`")
+
+
+def is_held_out(passage: str) -> bool:
+    """Whether the passage belongs to the fifth that no model is trained on."""
+    return zlib.crc32(passage.encode()) % 5 == 0
+
+
+def read_pairs(data: Path, name: str) -> list[tuple[str, str]]:
+    """All pairs of one set, folded, in file order, without those held out."""
+    pairs = []
+    with lzma.open(data / "pairs" / f"{name}.jsonl.xz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            query, passage = json.loads(line)
+            if name in HELD_OUT_SETS and is_held_out(passage):
+                continue
+            if name == "zh_lctt_heading-section":
+                passage = _LINK_MARK.sub("", passage)
+            pairs.append((fold(query), fold(passage)))
+    return pairs
+
+
+def read_held_out(data: Path, name: str) -> list[tuple[str, str]]:
+    """The pairs of one set that no model was trained on, as they stand."""
+    with lzma.open(data / "pairs" / f"{name}.jsonl.xz", "rt", encoding="utf-8") as lines:
+        return [(query, passage) for query, passage in map(json.loads, lines) if is_held_out(passage)]
+
+
+def read_news(data: Path, limit: int | None = None) -> Iterator[str]:
+    """The news articles without their line head."""
+    with lzma.open(data / "news_articles.jsonl.xz", "rt", encoding="utf-8") as lines:
+        for number, line in enumerate(lines):
+            if number == limit:
+                return
+            yield _NEWS_HEAD.sub("", json.loads(line)["text"])
+
+
+def news_pairs(data: Path, per_article: int, rng: random.Random) -> list[tuple[str, str]]:
+    """(a sentence, the rest of its article): the inverse cloze task, Lee et al. 2019. Folded."""
+    pairs = []
+    for article in read_news(data):
+        spans = [(start, end) for start, end in sentences(article) if end - start >= 12]
+        if len(spans) < 3:
+            continue
+        for start, end in rng.sample(spans, min(per_article, len(spans))):
+            rest = article[max(0, start - 300) : start] + article[end : end + 300]
+            pairs.append((fold(article[start:end])[:120], fold(rest)))
+    return pairs
