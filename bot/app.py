@@ -86,7 +86,9 @@ def _add_errors(app: FastAPI) -> None:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:] if isinstance(part, str))[:80]
         known = where if where in ("question", "passage") else "body"
-        return _error(422, "invalid_request", f"请求格式不对 / the request is not of the expected form: {known}: {first['type']}")
+        return _error(
+            422, "invalid_request", f"请求格式不对 / the request is not of the expected form: {known}: {first['type']}"
+        )
 
     @app.exception_handler(WenquError)
     async def ours(request: Request, error: WenquError) -> Response:
@@ -144,7 +146,9 @@ def _add_docs(app: FastAPI) -> None:
             swagger_favicon_url="/docs-assets/favicon.png",
         )
         # Swagger's page starts itself by an inline script and draws with data: images; only this page may.
-        page.headers["Content-Security-Policy"] = _POLICY.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'").replace(
-            "style-src 'self'", "style-src 'self' 'unsafe-inline'"
-        ).replace("img-src 'self'", "img-src 'self' data:")
+        page.headers["Content-Security-Policy"] = (
+            _POLICY.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'")
+            .replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+            .replace("img-src 'self'", "img-src 'self' data:")
+        )
         return page

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from bot.text import QUESTION_WORDS, content_words, fold, is_chinese, rarity
 from bot.types import Query, Term
@@ -33,7 +34,7 @@ def _table() -> dict[str, dict[str, list[tuple[str, float]]]]:
 
 
 @cache
-def _stemmer():  # type: ignore[no-untyped-def]
+def _stemmer() -> Any:
     import snowballstemmer  # type: ignore[import-untyped]
 
     return snowballstemmer.stemmer("english")
@@ -123,12 +124,14 @@ def _longest_match(words: list[str], position: int, names: Names) -> tuple[int, 
             return 2, {**parts, **_scaled(found)}
     word = words[position]
     translations = _translations(word)
-    pinyin = names.get(word.replace("'", ""), ())
-    if pinyin and word not in QUESTION_WORDS:
-        # An English word is rather itself than the pinyin of something: "can", "long", "women" (我们).
-        weight = _PINYIN_WEIGHT if not translations or len(word) >= 5 else 0.5 * _PINYIN_WEIGHT
-        translations = {**translations, **{name: weight for name in pinyin}}
-    return 1, translations
+    read = () if word in QUESTION_WORDS else names.get(word.replace("'", ""), ())
+    return 1, {**translations, **{name: _pinyin_weight(name, translations) for name in read}}
+
+
+def _pinyin_weight(name: str, translations: Mapping[str, float]) -> float:
+    """1 where the table knows nothing else or agrees (Hefei: 合肥市); less for what is rather English: women, 我们."""
+    agrees = any(name in translation or translation in name for translation in translations)
+    return _PINYIN_WEIGHT if agrees or not translations else 0.5 * _PINYIN_WEIGHT
 
 
 def _translations(word: str) -> dict[str, float]:

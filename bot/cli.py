@@ -1,4 +1,4 @@
-"""wenqu ask | chat | serve | index | search | eval | info: the commands, and the one place where errors become lines."""
+"""The commands of `wenqu`, and the one place where errors become lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bot.settings import Settings, load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bot.index import Progress, Summary
+    from bot.builder import Progress, Summary
     from bot.pipeline import Bot
 
 cli = typer.Typer(
@@ -83,7 +83,8 @@ def build(
     force: Annotated[bool, typer.Option("--force", help="没有变化也重建 / rebuild even if nothing changed")] = False,
 ) -> None:
     """建立或更新索引 / Build or refresh the index."""
-    from bot.index import IndexDamaged, IndexMismatch, build_index
+    from bot.builder import build_index
+    from bot.errors import IndexDamaged, IndexMismatch
     from bot.pipeline import Bot
 
     settings = load_settings(corpus=corpus, index=index)
@@ -159,19 +160,19 @@ def info(corpus: Corpus = None, index: IndexFolder = None, as_json: AsJson = Fal
     opened = Bot(settings).index
     manifest = {key: value for key, value in opened.manifest.items() if key != "files"}
     manifest["bytes"] = sum(entry["size"] for entry in opened.manifest["files"].values())
-    report = {
+    skipped = opened.store.skipped()
+    sections: dict[str, dict[str, Any]] = {
         "settings": {name: str(value) for name, value in settings.model_dump().items()},
         "index": manifest,
         "dropped_lines": dict(opened.store.dropped()),
-        "skipped": [{"path": s.path, "code": s.code, "reason": s.reason} for s in opened.store.skipped()],
+        "skipped": {s.path: f"{s.code} {s.reason}" for s in skipped},
     }
     if as_json:
-        _print_json(report)
+        _print_json(sections)
         return
-    for title, part in report.items():
+    for title, rows in sections.items():
         out.print(title, style="bold")
-        rows = part.items() if isinstance(part, dict) else ((s["path"], f"{s['code']} {s['reason']}") for s in part)
-        for name, value in rows:
+        for name, value in rows.items():
             out.print(escape(f"  {name}: {value}"))
 
 
@@ -192,8 +193,10 @@ def _progress() -> Iterator[Progress]:
     """A progress bar on standard error that shows only where there is a terminal and something to wait for."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-    bar = Progress(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal)
-    tasks = []
+    bar = Progress(
+        BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal
+    )
+    tasks: list[Any] = []
 
     def show(done: int, total: int) -> None:
         if not tasks:
@@ -246,7 +249,7 @@ def main() -> NoReturn:
         sys.exit(0)
     except WenquError as error:
         err.print(escape(str(error)), style="red")
-        sys.exit(error.exit_code)
+        sys.exit(2)
     except BrokenPipeError:  # `wenqu search ... | head` closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

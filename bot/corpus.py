@@ -42,8 +42,7 @@ def scan(corpus: Path) -> tuple[list[SourceFile], list[Skipped]]:
     """
     if not corpus.is_dir():
         raise CorpusError(
-            f"找不到文章文件夹 {corpus} / there is no corpus folder {corpus}. "
-            f"新建它并放入文章 / Cure: mkdir -p '{corpus}' and put articles into it, or set WENQU_CORPUS."
+            f"找不到文章文件夹 {corpus}", "there is no such corpus folder", f"mkdir -p '{corpus}', or set WENQU_CORPUS"
         )
     files: list[SourceFile] = []
     skipped: list[Skipped] = []
@@ -87,17 +86,19 @@ def read_article(corpus: Path, file: SourceFile) -> tuple[Article, str, str]:
     """
     reader = reader_for(Path(file.path).suffix)
     if reader is None:
-        raise ReadError("E-FORMAT", "不支持的格式 / format not supported")
+        raise ReadError("E-FORMAT", "不支持的格式", "format not supported")
     try:
         data = (corpus / file.path).read_bytes()
     except OSError as error:
-        raise ReadError("E-READ", f"无法读取 / cannot be read: {error.strerror}; chmod u+r '{file.path}'") from error
+        raise ReadError(
+            "E-READ", "无法读取", f"cannot be read: {error.strerror}", f"chmod u+r '{file.path}'"
+        ) from error
     try:
         document = reader(data)
     except ReadError:
         raise
     except Exception as error:  # a parser's own errors are of many kinds; one bad file never stops the run
-        raise ReadError("E-PARSE", f"无法解析 / cannot be parsed: {type(error).__name__}: {error}"[:200]) from error
+        raise ReadError("E-PARSE", "无法解析", f"cannot be parsed: {type(error).__name__}: {error}"[:200]) from error
     title = " ".join((document.title or _first_line(document.text)).split())[:120]
     name = unicodedata.normalize("NFC", file.path)
     return Article(name, title, document.text, file.path), hashlib.sha256(data).hexdigest(), document.warning

@@ -1,4 +1,4 @@
-"""Text to unit vectors: the bundled static model without torch, or any sentence-transformers model by name or folder."""
+"""Text to unit vectors: the bundled static model without torch, or any sentence-transformers model."""
 
 from __future__ import annotations
 
@@ -36,12 +36,13 @@ class StaticEmbedder:
         """Read the folder. Raises ModelError when it is not whole."""
         from model2vec import StaticModel
 
+        cure = f"git checkout -- '{folder}'"
+        if not folder.is_dir():
+            raise ModelError(f"缺少自带模型: {folder}", "the bundled model is missing", cure)
         try:
-            self._model = StaticModel.from_pretrained(str(folder), normalize=True) if folder.is_dir() else None
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise ModelError(f"模型文件夹已损坏 / the model folder {folder} is damaged: {error}. 解决 / Cure: git checkout -- '{folder}'") from error
-        if self._model is None:
-            raise ModelError(f"缺少自带模型 / the bundled model is missing: {folder}. 解决 / Cure: git checkout -- '{folder}'")
+            self._model = StaticModel.from_pretrained(str(folder), normalize=True)
+        except Exception as error:  # tokenizers and safetensors raise bare Exceptions for a damaged file
+            raise ModelError(f"模型文件夹已损坏: {folder}", f"the model folder is damaged: {error}", cure) from error
         self.dim = int(self._model.dim)
         self.fingerprint = f"static:{_folder_digest(folder)}"
 
@@ -51,7 +52,7 @@ class StaticEmbedder:
         return vector
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors, shape (n, dim). The texts are folded first: traditional script, case and width do not matter."""
+        """Unit vectors, shape (n, dim). Texts are folded first: script, case and width do not matter."""
         vectors = self._model.encode([fold(text) for text in texts], max_length=None, use_multiprocessing=False)
         return np.asarray(vectors, dtype=np.float32)
 
@@ -83,21 +84,25 @@ def _load_sentence_transformer(model: str) -> SentenceTransformer:
         unsafe = sorted(file.name for file in folder.rglob("*") if file.suffix.lower() in _UNSAFE_SUFFIXES)
         if unsafe:
             raise ModelError(
-                f"模型文件夹 {folder} 含有可执行内容 / holds files that can run code: {', '.join(unsafe[:3])}. "
-                "解决 / Cure: keep safetensors only, or set WENQU_MODEL=bundled."
+                f"模型文件夹含有可执行内容: {folder} ({', '.join(unsafe[:3])})",
+                "the model folder holds files that can run code",
+                "keep safetensors only, or set WENQU_MODEL=bundled",
             )
     from sentence_transformers import SentenceTransformer
 
     problem: Exception | None = None
     for offline in [True] if folder.is_dir() else [True, False]:
         try:
-            return SentenceTransformer(str(folder) if folder.is_dir() else model, local_files_only=offline, device="cpu")
+            return SentenceTransformer(
+                str(folder) if folder.is_dir() else model, local_files_only=offline, device="cpu"
+            )
         except Exception as error:  # the hub client raises errors of a dozen kinds, all of which mean the same here
             problem = error
     reason = str(problem).strip().splitlines()[0][:160] if str(problem).strip() else type(problem).__name__
     raise ModelError(
-        f"无法载入模型 / model {model!r} cannot be loaded (hub unreachable, or no such folder): {reason}. "
-        "解决 / Cure: WENQU_MODEL=bundled, or the path of a folder that holds the model."
+        f"无法载入模型 {model!r}",
+        f"the model cannot be loaded, for the hub is unreachable or has none of that name: {reason}",
+        "set WENQU_MODEL=bundled, or to a folder that holds the model",
     ) from problem
 
 

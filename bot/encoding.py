@@ -1,7 +1,7 @@
 """Bytes to text: every plausible encoding is tried and the reading that looks most like writing wins.
 
-The order of trial never decides: "utf-8, then gb18030, then big5" reads every Big5 file as gb18030 without an error, and
-charset-normalizer alone reads short GBK texts as Korean.
+The order of trial never decides: "utf-8, then gb18030, then big5" reads every Big5 file as gb18030 without an error,
+and charset-normalizer alone reads short GBK texts as Korean.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ class Decoded:
 
 
 def decode(data: bytes) -> Decoded:
-    """The text of a file, line breaks as \\n, control characters and byte order mark removed.
+    """The text of a file, line breaks as LF, control characters and byte order mark removed.
 
     Raises ReadError E-EMPTY, E-BINARY or E-ENC.
     """
     if not data.strip():
-        raise ReadError("E-EMPTY", "文件是空的 / the file is empty")
+        raise ReadError("E-EMPTY", "文件是空的", "the file is empty")
     encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), None) or _best_encoding(data)
     text = data.decode(encoding, errors="replace").removeprefix("\ufeff")
     damaged = text.count("\ufffd")
     if damaged > max(1, MAX_BAD_SHARE * len(data)):
-        raise ReadError("E-ENC", f"{damaged} 个字符无法识别 / {damaged} characters cannot be read as {encoding}")
+        raise ReadError("E-ENC", f"{damaged} 个字符无法识别", f"{damaged} characters cannot be read as {encoding}")
     text = _CONTROLS.sub("", _LINE_BREAKS.sub("\n", text))
     if not text.strip():
-        raise ReadError("E-EMPTY", "文件里没有文字 / the file holds no text")
+        raise ReadError("E-EMPTY", "文件里没有文字", "the file holds no text")
     return Decoded(text, encoding, damaged)
 
 
@@ -70,10 +70,10 @@ def _best_encoding(data: bytes) -> str:
     if scores[best] >= MIN_SCORE:
         return best
     if b"\0" in sample:
-        raise ReadError("E-BINARY", "这不是文本文件 / this is not a text file")
+        raise ReadError("E-BINARY", "这不是文本文件", "this is not a text file")
     other = charset_normalizer.from_bytes(sample).best()  # Korean, Cyrillic, Western: not our own candidates
     if other is None:
-        raise ReadError("E-ENC", "无法识别文字编码,请另存为 UTF-8 / unknown encoding: save the file as UTF-8")
+        raise ReadError("E-ENC", "无法识别文字编码", "unknown encoding", "save the file as UTF-8")
     return other.encoding
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 
 class WenquError(Exception):
-    """Base of all errors that are shown as one clear line, never as a traceback."""
+    """Base of all errors that are shown as one clear line, never as a traceback: 中文 / English → cure."""
 
-    exit_code = 2
+    def __init__(self, zh: str, en: str, cure: str = "") -> None:
+        """What happened and where, in both languages, and the command or setting that cures it."""
+        super().__init__(f"{zh} / {en}" + (f" → {cure}" if cure else ""))
 
 
 class QueryError(WenquError):
@@ -20,9 +22,9 @@ class CorpusError(WenquError):
 class ReadError(WenquError):
     """One file cannot be read; the run goes on without it. `code` is stable, for reports and tests."""
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(self, code: str, zh: str, en: str, cure: str = "") -> None:
         """Keep the code beside the reason."""
-        super().__init__(reason)
+        super().__init__(zh, en, cure)
         self.code = code
 
 
@@ -33,6 +35,11 @@ class IndexMissing(WenquError):  # noqa: N818  the name says the state, as Index
 class IndexDamaged(WenquError):  # noqa: N818
     """A file of the index is not the one that was published."""
 
+    def __init__(self, file: object, detail: object = "") -> None:
+        """Name the file, and what is wrong with it where that is known."""
+        more = f" ({detail})" if detail else ""
+        super().__init__(f"索引文件已损坏: {file}{more}", "this file of the index is damaged", "wenqu index")
+
 
 class IndexMismatch(WenquError):  # noqa: N818
     """The index was made by another model, dictionary, format or setting."""
@@ -40,6 +47,10 @@ class IndexMismatch(WenquError):  # noqa: N818
 
 class IndexBusy(WenquError):  # noqa: N818
     """Another process is writing the index."""
+
+
+class IndexUnwritable(WenquError):  # noqa: N818
+    """The index folder cannot be written: no room, no right, or an I/O error."""
 
 
 class ModelError(WenquError):

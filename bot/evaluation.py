@@ -1,7 +1,7 @@
 """Questions with known evidence -> hit@k, MRR, evidence, refusal and latency.
 
-A folder holds `questions.jsonl`, one {"id", "question", "lang", "kind", "evidence_any", "article"?} a line. A passage is
-relevant when its folded text contains any folded `evidence_any`, and is of `article` where one is given.
+A folder holds `questions.jsonl`, one {"id", "question", "lang", "kind", "evidence_any", "article"?} a line. A passage
+is relevant when its folded text contains any folded `evidence_any`, and is of `article` where one is given.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def read_questions(folder: Path) -> list[Question]:
     """The questions of an evaluation folder. Raises CorpusError naming the file and line that is wrong."""
     file = folder / "questions.jsonl"
     if not file.is_file():
-        raise CorpusError(f"没有 / there is no {file}. 每行一题 / One question a line, see README, Evaluation.")
+        raise CorpusError(f"没有 {file}", "there is no such file: one question a line, see README, Evaluation")
     questions = []
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
@@ -66,7 +66,7 @@ def read_questions(folder: Path) -> list[Question]:
             evidence = tuple(fold(text) for text in row["evidence_any"])
             questions.append(Question(row["id"], row["question"], row["lang"], row.get("kind", ""), evidence, articles))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CorpusError(f"{file}:{number}: 格式不对 / not a question of the format: {error!r}") from error
+            raise CorpusError(f"{file}:{number}: 格式不对", f"not a question of the format: {error!r}") from error
     return questions
 
 
@@ -81,7 +81,9 @@ def _in_article(question: Question, passage: Passage) -> bool:
     return not question.articles or stem in question.articles or passage.article_id in question.articles
 
 
-def evaluate(bot: Bot, questions: Sequence[Question], progress: Callable[[int], None] = lambda done: None) -> dict[str, Figures]:
+def evaluate(
+    bot: Bot, questions: Sequence[Question], progress: Callable[[int], None] = lambda done: None
+) -> dict[str, Figures]:
     """The figures of all questions and of each language: {"all": ..., "zh": ..., "en": ...}."""
     outcomes = []
     for done, question in enumerate(questions, start=1):
@@ -152,7 +154,7 @@ def auroc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
 def failures(result: dict[str, Figures], gate: str) -> list[str]:
     """Which bounds of a gate such as "hit@1=0.9,zh.false_answer=0.1" are not met, one line each.
 
-    A figure of which less is better (false_*, marked_share, *_ms) must stay at or under its bound. Raises SettingsError.
+    A figure of which less is better (false_*, marked_share, *_ms) must not exceed its bound. Raises SettingsError.
     """
     lines = []
     for part in filter(None, gate.split(",")):
@@ -162,9 +164,10 @@ def failures(result: dict[str, Figures], gate: str) -> list[str]:
             value, limit = result[group or "all"][figure], float(bound)
         except (KeyError, ValueError):
             known = " ".join(result["all"])
-            raise SettingsError(f"--fail-under {part!r}: 写作 / write FIGURE=NUMBER or zh.FIGURE=NUMBER; figures: {known}") from None
+            raise SettingsError(
+                f"--fail-under {part!r} 无法识别", "write FIGURE=NUMBER or zh.FIGURE=NUMBER", f"one of: {known}"
+            ) from None
         less_is_better = figure.startswith(("false_", "marked_")) or figure.endswith("_ms")
         if value is None or (value > limit if less_is_better else value < limit):
             lines.append(f"{name.strip()} = {value}, {'at most' if less_is_better else 'at least'} {limit:g} wanted")
     return lines
-

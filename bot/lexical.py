@@ -17,7 +17,7 @@ from bot.types import Passage, Query
 # What a match in a field is worth (table in scripts/EXPERIMENTS.md). `grams` holds the bigrams of the text and is the
 # safety net for words that jieba cuts in another way here than there.
 FIELD_WEIGHTS = {"body": 1.0, "title": 0.4, "heading": 0.4}
-GRAM_WEIGHT = 0.5
+GRAM_WEIGHT = 0.35
 _ANALYZER = "terms"
 _HEAP_BYTES = 64 * 1024 * 1024
 
@@ -73,7 +73,7 @@ class LexicalIndex:
         try:
             self._index = _register(tantivy.Index.open(str(folder)))
         except (ValueError, OSError) as error:
-            raise IndexDamaged(f"{folder}: {error}") from error
+            raise IndexDamaged(folder, error) from error
         self._schema = self._index.schema
         self._searcher = self._index.searcher()
 
@@ -89,7 +89,8 @@ class LexicalIndex:
         ).hits
         rows = self._searcher.fast_field_values("row", [address for _, address in found])
         return sorted(
-            ((int(row), float(score)) for row, (score, _) in zip(rows, found, strict=True)), key=lambda x: (-x[1], x[0])
+            ((int(row or 0), float(score)) for row, (score, _) in zip(rows, found, strict=True)),
+            key=lambda x: (-x[1], x[0]),
         )
 
     def _clause(self, field: str, term: str, weight: float) -> tantivy.Query:

@@ -8,9 +8,10 @@ import time
 
 from bot import evidence, refusal, retriever
 from bot.bridge import understand
+from bot.builder import Progress, Summary, build_index
 from bot.embedder import load_embedder
 from bot.errors import IndexMissing, QueryError, WenquError
-from bot.index import Index, Progress, Summary, build_index, current_generation, is_stale, open_index
+from bot.index import Index, current_generation, is_stale, open_index
 from bot.settings import Settings
 from bot.text import is_chinese
 from bot.types import Answer, Article, Embedder, Evidence, Hit, Passage, Query
@@ -46,7 +47,7 @@ class Bot:
 
     @property
     def index(self) -> Index:
-        """The live generation, opened when CURRENT names a new one; the one in use stays when the new one is damaged."""
+        """The live generation, opened when CURRENT names a new one; a damaged one never replaces the one in use."""
         with self._lock:
             current = current_generation(self.settings.index)
             if self._index is None or current != self._current:
@@ -105,12 +106,17 @@ def checked_question(question: str, limit: int) -> str:
     try:
         question.encode("utf-8")
     except UnicodeEncodeError:
-        raise QueryError("问题含有无效字符,请重新输入 / The question holds invalid characters: type it again.") from None
+        raise QueryError(
+            "问题含有无效字符", "the question holds invalid characters", "重新输入 / type it again"
+        ) from None
     cleaned = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", question).strip()
     if len(cleaned) > limit:
-        raise QueryError(f"问题太长 ({len(cleaned)} 字),最多 {limit} 字 / The question is too long ({len(cleaned)} characters): at most {limit}.")
+        raise QueryError(
+            f"问题太长: {len(cleaned)} 字,最多 {limit} 字",
+            f"the question is too long: {len(cleaned)} characters, at most {limit}",
+        )
     if not re.search(r"\w", cleaned):
-        raise QueryError("问题是空的,请输入一句话 / The question is empty: type a sentence.")
+        raise QueryError("问题是空的", "the question is empty", "输入一句话 / type a sentence")
     return cleaned
 
 

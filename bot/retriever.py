@@ -1,4 +1,4 @@
-"""A query to hits: lexical and dense top-N, fused by a convex combination of normalised scores.
+"""A query to hits: lexical and dense top-N, fused by what a point of either score is worth.
 
 Knows nothing of what answers: it orders passages, and `refusal` decides on the raw scores that it leaves in each hit.
 """
@@ -14,15 +14,17 @@ from bot.types import Embedder, Hit, Passage, Query, Vectors
 LEGS = ("lexical", "dense")
 # Candidates each leg brings. 100 and 200 give the same figures on every visible set.
 DEPTH = 100
-# Share of the dense leg in the fused score (table in scripts/EXPERIMENTS.md).
-DENSE_WEIGHT = 0.25
+# What a cosine of 1 is worth in points of BM25, and the points at which the fused score is a half. Adding what either
+# leg's point is worth beat reciprocal ranks, best-score and z normalisation on the visible sets (EXPERIMENTS.md).
+COSINE_POINTS = 15.0
+HALF_POINTS = 30.0
 # Two passages with this share of common character pairs say the same: the better one is shown.
 _SAME = 0.8
 
 
 def query_vector(query: Query, embedder: Embedder) -> Vectors:
     """The unit vector that the dense leg is asked with, shape (dim,)."""
-    return embedder.encode_query(query.translated)
+    return embedder.encode_query(query.folded)
 
 
 def search(index: Index, query: Query, vector: Vectors | None, k: int, legs: tuple[str, ...] = LEGS) -> list[Hit]:
@@ -50,12 +52,12 @@ def search(index: Index, query: Query, vector: Vectors | None, k: int, legs: tup
 
 
 def _fuse(lexical: dict[int, float], dense: dict[int, float]) -> dict[int, float]:
-    """(1 - w) * BM25 / best BM25 + w * cosine: both in 0..1, the one relative to the query, the other absolute."""
-    if not lexical or not dense:
-        return lexical or dense
-    best = max(lexical.values())
-    weight = DENSE_WEIGHT
-    return {row: (1 - weight) * lexical.get(row, 0.0) / best + weight * score for row, score in dense.items()}
+    """Points / (|points| + 30), points = BM25 + 15 * cosine: within -1..1 whatever the length of the question.
+
+    A leg that answers alone keeps its own order by the same formula.
+    """
+    points = {row: lexical.get(row, 0.0) + COSINE_POINTS * dense.get(row, 0.0) for row in {*lexical, *dense}}
+    return {row: value / (abs(value) + HALF_POINTS) for row, value in points.items()}
 
 
 def _ranks(scores: dict[int, float]) -> dict[int, int]:

@@ -20,9 +20,11 @@ class Settings(BaseSettings):
 
     corpus: Path = Field(ROOT / "corpus", description="Folder with the articles.")
     index: Path = Field(ROOT / "index", description="Folder in which the index is built.")
-    model: str = Field(BUNDLED_MODEL, description="Embedding model: bundled, or a sentence-transformers name or folder.")
+    model: str = Field(
+        BUNDLED_MODEL, description="Embedding model: bundled, or a sentence-transformers name or folder."
+    )
     engine: str = Field("faiss", pattern="^[a-z_]+$", description="Vector engine: a module of bot/engines.")
-    passage_size: int = Field(300, ge=50, le=500, description="Most characters of a passage.")
+    passage_size: int = Field(500, ge=50, le=500, description="Most characters of a passage.")
     sources: int = Field(3, ge=1, le=20, description="Most sources an answer shows.")
     threshold: float = Field(0.5, ge=0, le=1, description="Confidence below which the bot declines to answer.")
     host: str = Field("127.0.0.1", description="Address that `wenqu serve` listens on.")
@@ -42,5 +44,7 @@ def load_settings(**overrides: object) -> Settings:
         first = error.errors(include_url=False, include_input=False)[0]
         name = f"WENQU_{first['loc'][0]}".upper() if first["loc"] else "WENQU_*"
         raise SettingsError(
-            f"设置 {name} 的值不可用 / {name} cannot be used: {first['msg']}. 改正环境变量或 .env / Mend it in the environment or .env."
+            f"设置 {name} 的值不可用",
+            f"{name} cannot be used: {first['msg']}",
+            "改正环境变量或 .env / mend the environment",
         ) from error

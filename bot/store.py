@@ -16,11 +16,15 @@ _SCHEMA = """
 CREATE TABLE files (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT);
 CREATE TABLE skipped (path TEXT PRIMARY KEY, code TEXT, reason TEXT);
 CREATE TABLE articles (id TEXT PRIMARY KEY, title TEXT, text TEXT, path TEXT);
-CREATE TABLE passages (row INTEGER PRIMARY KEY, id TEXT UNIQUE, article_id TEXT, heading TEXT, text TEXT, start INTEGER, end INTEGER);
+CREATE TABLE passages (row INTEGER PRIMARY KEY, id TEXT UNIQUE, article_id TEXT, heading TEXT, text TEXT,
+                       start INTEGER, end INTEGER);
 CREATE TABLE dropped (article_id TEXT, start INTEGER, end INTEGER, reason TEXT);
 CREATE TABLE names (pinyin TEXT PRIMARY KEY, words TEXT) WITHOUT ROWID;
 """
-_PASSAGE = "p.id, p.article_id, a.title, p.heading, p.text, p.start, p.end FROM passages p JOIN articles a ON a.id = p.article_id"
+_PASSAGE = (
+    "p.id, p.article_id, a.title, p.heading, p.text, p.start, p.end "
+    "FROM passages p JOIN articles a ON a.id = p.article_id"
+)
 
 
 class StoreWriter:
@@ -42,7 +46,9 @@ class StoreWriter:
         row = (skipped.path, skipped.code, skipped.reason)
         self._connection.execute("INSERT OR REPLACE INTO skipped VALUES (?, ?, ?)", row)
 
-    def add_article(self, article: Article, passages: Iterable[Passage], dropped: Iterable[Dropped]) -> Iterator[tuple[int, Passage]]:
+    def add_article(
+        self, article: Article, passages: Iterable[Passage], dropped: Iterable[Dropped]
+    ) -> Iterator[tuple[int, Passage]]:
         """Write an article with its passages; yields each passage with the row that it got."""
         execute = self._connection.execute
         execute("INSERT INTO articles VALUES (?, ?, ?, ?)", (article.id, article.title, article.text, article.path))
@@ -85,7 +91,9 @@ class Store:
 
     def article(self, identity: str) -> Article | None:
         """The article of an id, or None."""
-        found = self._connection.execute("SELECT id, title, text, path FROM articles WHERE id = ?", (identity,)).fetchone()
+        found = self._connection.execute(
+            "SELECT id, title, text, path FROM articles WHERE id = ?", (identity,)
+        ).fetchone()
         return Article(*found) if found else None
 
     def files(self) -> set[SourceFile]:
@@ -94,11 +102,15 @@ class Store:
 
     def skipped(self) -> list[Skipped]:
         """What is not in the index, and why, by path."""
-        return [Skipped(*row) for row in self._connection.execute("SELECT path, code, reason FROM skipped ORDER BY path")]
+        return [
+            Skipped(*row) for row in self._connection.execute("SELECT path, code, reason FROM skipped ORDER BY path")
+        ]
 
     def dropped(self) -> Counter[str]:
         """How many lines became no passage, by reason."""
-        return Counter(dict(self._connection.execute("SELECT reason, count(*) FROM dropped GROUP BY reason ORDER BY reason")))
+        return Counter(
+            dict(self._connection.execute("SELECT reason, count(*) FROM dropped GROUP BY reason ORDER BY reason"))
+        )
 
     def close(self) -> None:
         """Close the file."""

@@ -18,7 +18,7 @@ import platformdirs
 
 if TYPE_CHECKING:
     from jieba import Tokenizer  # type: ignore[import-untyped]
-    from opencc import OpenCC  # type: ignore[import-untyped]
+    from opencc import OpenCC
 
 # jieba's HMM is quadratic on a run of single-character words: 100,000 characters took 23 s, 2,000 take 0.024 s.
 MAX_JIEBA_CHARS = 2_000
@@ -101,7 +101,7 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tup
 
 @cache
 def segmenter() -> Tokenizer:
-    """jieba's tokenizer, its dictionary loaded (0.5 s, 80 MB) with a cache that only this user can write.
+    """The tokenizer of jieba, its dictionary loaded (0.5 s, 80 MB) with a cache that only this user can write.
 
     jieba's own default is to load a marshal file from the shared temporary folder, which any user may have put there.
     """
@@ -150,15 +150,18 @@ def bigrams(folded: str) -> list[str]:
     return found
 
 
-# Function words of questions, in both languages. Content words never belong here: a list that held 安全 or 决定 made
-# full-text search blind to them elsewhere. Dropped from queries only, so a change needs no new index.
+# Function words of questions, in both languages. Content words never belong here: lists that held 安全 or 决定 made
+# full-text search blind to them. Dropped from queries only, so a change needs no new index.
 QUESTION_WORDS = frozenset(
-    "什么 为什么 为何 为啥 怎么 怎样 怎么样 如何 是否 多少 多久 多大 多长 几 哪 哪个 哪些 哪里 哪儿 哪几 哪一 哪位 哪年 哪天 哪种 谁 何 何时 何地 何人 "
-    "几个 几位 几种 几年 吗 呢 吧 啊 的 了 是 在 和 与 及 或 被 把 将 对 从 向 由 于 以 为 为了 而 其 它 他 她 它们 他们 她们 这 那 这个 那个 这些 那些 "
-    "有 没有 能 会 可以 个 件 位 请 请问 告诉 我 你 您 我们 一下 关于 之 地 得 着 过 都 也 就 还 又 并 且 到 上 下 中 里 凭什么 属于 叫 叫做 名叫 "
-    "a an the of in on at to for from by with and or as is are was were be been being do does did done has have had "
-    "what which who whom whose when where why how many much long that this these those it its he she his her their they "
-    "i you we my your our me can could will would should may might there than then s".split()
+    """
+    什么 为什么 为何 为啥 怎么 怎样 怎么样 如何 是否 多少 多久 多大 多长 几 哪 哪个 哪些 哪里 哪儿 哪几 哪一 哪位
+    哪年 哪天 哪种 谁 何 何时 何地 何人 几个 几位 几种 几年 吗 呢 吧 啊 的 了 是 在 和 与 及 或 被 把 将 对 从 向 由
+    于 以 为 为了 而 其 它 他 她 它们 他们 她们 这 那 这个 那个 这些 那些 有 没有 能 会 可以 个 件 位 请 请问 告诉 我
+    你 您 我们 一下 关于 之 地 得 着 过 都 也 就 还 又 并 且 到 上 下 中 里 凭什么 属于 叫 叫做 名叫
+    a an the of in on at to for from by with and or as is are was were be been being do does did done has have
+    had what which who whom whose when where why how many much long that this these those it its he she his her
+    their they i you we my your our me can could will would should may might there than then s
+    """.split()  # noqa: SIM905  a list literal would take 200 lines
 )
 
 

@@ -54,9 +54,9 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question as retrieval sees it: `text` as asked, `folded`, its content terms, and `translated` for the embedder.
+    """A question as retrieval sees it: `text` as asked, `folded`, and its content terms.
 
-    `translated` is the folded text with the best Chinese terms added where words were bridged.
+    `translated` is the folded text with the best Chinese term of every bridged word added, in reading order.
     """
 
     text: str

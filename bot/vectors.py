@@ -38,7 +38,9 @@ class VectorCache:
         """Unit vectors, shape (n, dim), float16 exact: cached and fresh ones are the same to the last bit."""
         keys = [hashlib.sha256(f"{self._embedder.fingerprint}\0{text}".encode()).digest() for text in texts]
         marks = ",".join("?" * len(keys))
-        found = dict(self._connection.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", keys).fetchall())
+        found = dict(
+            self._connection.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", keys).fetchall()
+        )
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
         if missing:
             vectors = self._embedder.encode_passages(list(missing.values())).astype(np.float16)

@@ -1,14 +1,15 @@
 """Train the bridge's term table: python scripts/train_bridge.py [--data DIR] [--out DIR].
 
 P(Chinese word | English word) by IBM Model 1 (Brown et al. 1993) with a NULL word, over dictionary glosses and parallel
-sentences, kept where the reverse probability agrees; phrases of two words by the Dice coefficient. One JSON file comes out:
-{"words": {word: [[term, probability], ...]}, "stems": {...}, "phrases": {...}}.
+sentences, kept where the reverse probability agrees; phrases of two words by the Dice coefficient. Out comes one JSON
+file: {"words": {word: [[term, probability], ...]}, "stems": {...}, "phrases": {...}}.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import random
 import re
@@ -92,7 +93,7 @@ def model_one(pairs: list[tuple[list[str], list[str]]], iterations: int = ITERAT
     forward = expectation_maximisation(key_s, slot_t, t > 0)  # P(t | s): each target slot shares itself over sources
     backward = expectation_maximisation(key_t, slot_s, s > 0)  # P(s | t)
     real = (key_s > 0) & (key_t > 0) & (forward > 0.01)
-    names_s, names_t = [""] + list(sources), [""] + list(targets)
+    names_s, names_t = ["", *sources], ["", *targets]
     table: dict[str, dict[str, float]] = defaultdict(dict)
     for i in np.flatnonzero(real):
         agreement = float(np.sqrt(forward[i] * backward[i]))
@@ -114,7 +115,7 @@ def phrases(pairs: list[tuple[list[str], list[str]]]) -> dict[str, dict[str, flo
     count_term: Counter[str] = Counter()
     together: Counter[tuple[str, str]] = Counter()
     for source, target in pairs:
-        two = {f"{a} {b}" for a, b in zip(source, source[1:], strict=False)}
+        two = {f"{a} {b}" for a, b in itertools.pairwise(source)}
         terms = set(target)
         count_phrase.update(two)
         count_term.update(terms)
@@ -165,8 +166,9 @@ license: cc-by-sa-4.0
 ---
 # Wenqu's bridge: English words to Chinese terms with probabilities
 
-{sizes}; {len(text.encode()) / 1e6:.1f} MB of JSON. Learned by IBM Model 1 in both directions ({ITERATIONS} iterations) and the Dice
-coefficient, by `python scripts/train_bridge.py` in {minutes:.0f} minutes on two CPU cores, seed {SEED}, from {len(pairs):,} pairs:
+{sizes}; {len(text.encode()) / 1e6:.1f} MB of JSON.
+Learned by IBM Model 1 in both directions ({ITERATIONS} iterations) and the Dice coefficient, by
+`python scripts/train_bridge.py` in {minutes:.0f} minutes on two CPU cores, seed {SEED}, from {len(pairs):,} pairs:
 
 {sets}
 

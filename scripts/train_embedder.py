@@ -173,7 +173,8 @@ library_name: model2vec
 ---
 # Wenqu's bundled embedder
 
-A static Chinese-English text embedder: {DIMENSION} dimensions, float16, {size:.1f} MB, mean of token vectors, unit length.
+A static Chinese-English text embedder: {DIMENSION} dimensions, float16, {size:.1f} MB.
+A text is the mean of its tokens' vectors at unit length.
 `SentenceTransformer("bot/model/embedder")` and `model2vec.StaticModel.from_pretrained(...)` give the same vectors.
 The tokenizer is a Unigram of the words of jieba's dictionary (MIT) and of English words of the training data.
 
@@ -181,10 +182,10 @@ Trained by `{command}` in {seconds / 60:.0f} minutes on two CPU cores, seed {SEE
 sentence-transformers' MultipleNegativesRankingLoss. Its figures stand in `scripts/EXPERIMENTS.md`.
 sha256 of `model.safetensors`: `{digest}`
 
-Trained on (pairs; sources and their licences as stated: CMRC 2018 CC BY-SA 4.0; NLPCC-KBQA, KgCLUE, QBQTC, SimCLUE none
-stated; lawyer-llama, CSL, LCTT and CRUD-RAG news Apache-2.0, the news texts belong to their outlets; Classical-Modern and
-3AM MIT; CC-CEDICT CC BY-SA 4.0; Tatoeba CC BY 2.0 FR; Python documentation CC0; insurance questions GPL-3.0; statutes
-public). None of the texts is in this folder.
+Trained on (pairs; sources and their licences as stated: CMRC 2018 CC BY-SA 4.0; NLPCC-KBQA, KgCLUE, QBQTC, SimCLUE
+none stated; lawyer-llama, CSL, LCTT and CRUD-RAG news Apache-2.0, the news texts belong to their outlets;
+Classical-Modern and 3AM MIT; CC-CEDICT CC BY-SA 4.0; Tatoeba CC BY 2.0 FR; Python documentation CC0; insurance
+questions GPL-3.0; statutes public). None of the texts is in this folder.
 
 | set | pairs |
 |---|---|
@@ -199,7 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "bot" / "model" / "embedder")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--rate", type=float, default=0.2)
     options = parser.parse_args()

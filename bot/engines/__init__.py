@@ -21,11 +21,11 @@ def engine_class(name: str) -> type[types.Engine]:
     """The engine's class, imported now. Raises SettingsError when there is none or its package is missing."""
     if name not in engine_names():
         known = ", ".join(engine_names())
-        raise SettingsError(f"没有向量引擎 {name} / there is no engine {name!r}. 可选 / Set WENQU_ENGINE to one of: {known}.")
+        raise SettingsError(f"没有向量引擎 {name}", "there is no engine of that name", f"WENQU_ENGINE = one of {known}")
     try:
         engine: type[types.Engine] = importlib.import_module(f"{__name__}.{name}").Engine
     except ImportError as error:
         raise SettingsError(
-            f"引擎 {name} 缺少依赖 / engine {name} cannot be imported: {error}. 解决 / Cure: pip install -e . or WENQU_ENGINE=exact."
+            f"引擎 {name} 缺少依赖", f"the engine cannot be imported: {error}", "pip install -e . or WENQU_ENGINE=exact"
         ) from error
     return engine

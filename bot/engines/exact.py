@@ -55,9 +55,9 @@ class Engine:
             with path.open("rb") as file:
                 matrix = np.load(file, allow_pickle=False)
         except ValueError as error:
-            raise IndexDamaged(f"{path}: {error}") from error
+            raise IndexDamaged(path, error) from error
         if matrix.shape != (count, dim):
-            raise IndexDamaged(f"{path}: {matrix.shape} vectors, expected {(count, dim)}")
+            raise IndexDamaged(path, f"{matrix.shape}, expected {(count, dim)}")
         engine = cls(dim)
         engine.add(matrix)
         return engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-import faiss  # type: ignore[import-untyped]
+import faiss
 import numpy as np
 
 from bot.errors import IndexDamaged
@@ -17,7 +17,9 @@ class Engine:
 
     def __init__(self, dim: int) -> None:
         """An empty engine for vectors of `dim` numbers."""
-        self._index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+        self._index: faiss.Index = faiss.IndexScalarQuantizer(
+            dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+        )
         self._index.is_trained = True  # float16 has nothing to learn
 
     def __len__(self) -> int:
@@ -57,11 +59,11 @@ class Engine:
         try:
             index = faiss.read_index(str(path))
         except RuntimeError as error:
-            raise IndexDamaged(f"{path}: {str(error).splitlines()[0]}") from error
+            raise IndexDamaged(path, str(error).splitlines()[0]) from error
         found = (type(index).__name__, index.d, index.ntotal, index.metric_type)
         expected = ("IndexScalarQuantizer", dim, count, faiss.METRIC_INNER_PRODUCT)
         if found != expected:
-            raise IndexDamaged(f"{path}: {found}, expected {expected}")
+            raise IndexDamaged(path, f"{found}, expected {expected}")
         engine = cls(dim)
         engine._index = index
         return engine

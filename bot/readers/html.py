@@ -1,4 +1,4 @@
-"""HTML: the article's own text; navigation, scripts and hidden parts left out, headings as lines that begin with `#`."""
+"""HTML: the article's own text without navigation and scripts; headings are lines that begin with `#`."""
 
 from __future__ import annotations
 

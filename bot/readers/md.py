@@ -3,53 +3,57 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from bot.encoding import decode
 from bot.readers import Document
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from markdown_it.token import Token
+
 SUFFIXES = (".md", ".markdown")
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+_BLOCK_ENDS = {"paragraph_close", "heading_close", "table_close"}
 
 
 def read(data: bytes) -> Document:
-    """Paragraphs, list items, table rows and code as plain lines; HTML, images' addresses and links' targets left out."""
+    """Paragraphs, list items, table rows and code as plain lines; HTML, targets of links and images left out."""
     from markdown_it import MarkdownIt
-    from markdown_it.token import Token
-
-    def inline(token: Token) -> str:
-        parts = []
-        for child in token.children or ():
-            if child.type in ("text", "code_inline"):
-                parts.append(child.content)
-            elif child.type in ("softbreak", "hardbreak"):
-                parts.append("\n")
-            elif child.type == "image":
-                parts.append(child.content)
-        return "".join(parts)
 
     decoded = decode(data)
-    lines: list[str] = []
+    tokens = MarkdownIt("commonmark").enable("table").parse(_FRONT_MATTER.sub("", decoded.text))
+    lines = list(_lines(tokens))
+    title = next((line[2:].strip() for line in lines if line.startswith("# ")), "")
+    return Document("".join(lines), title, warning=f"{decoded.damaged} U+FFFD" if decoded.damaged else "")
+
+
+def _lines(tokens: Iterable[Token]) -> Iterator[str]:
+    heading = ""
     row: list[str] | None = None
-    prefix = ""
-    title = ""
-    for token in MarkdownIt("commonmark").enable("table").parse(_FRONT_MATTER.sub("", decoded.text)):
+    for token in tokens:
         if token.type == "heading_open":
-            prefix = token.markup[:1].replace("=", "#").replace("-", "#") * int(token.tag[1]) + " "
+            heading = "#" * int(token.tag[1]) + " "
         elif token.type == "tr_open":
             row = []
         elif token.type == "tr_close" and row is not None:
-            lines.append(" | ".join(row) + "\n")
+            yield " | ".join(row) + "\n"
             row = None
-        elif token.type in ("fence", "code_block"):
-            lines.append(token.content.rstrip("\n") + "\n")
+        elif token.type == "inline" and row is not None:
+            row.append(_text(token))
         elif token.type == "inline":
-            text = inline(token)
-            if row is not None:
-                row.append(text)
-            else:
-                title = title or (text if prefix == "# " else "")
-                lines.append(prefix + text + "\n")
-                prefix = ""
-        elif token.type in ("paragraph_close", "table_close", "heading_close"):
-            lines.append("")
-    return Document("\n".join(lines), title, warning=f"{decoded.damaged} U+FFFD" if decoded.damaged else "")
+            yield heading + _text(token) + "\n"
+            heading = ""
+        elif token.type in ("fence", "code_block"):
+            yield token.content.rstrip("\n") + "\n\n"
+        elif token.type in _BLOCK_ENDS:
+            yield "\n"
+
+
+def _text(token: Token) -> str:
+    """The words of an inline token; of an image its description."""
+    breaks = {"softbreak": "\n", "hardbreak": "\n"}
+    shown = {"text", "code_inline", "image"}
+    children = token.children or ()
+    return "".join(breaks.get(child.type, child.content if child.type in shown else "") for child in children)

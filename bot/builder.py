@@ -1,0 +1,151 @@
+"""One run over the corpus: articles stream through into a new generation, which is then published."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from bot.bridge import pinyin_of
+from bot.corpus import Skipped, read_article, scan
+from bot.engines import engine_class
+from bot.errors import CorpusError, ReadError
+from bot.index import GENERATION, made_by, publish, sha256, vectors_file, writing
+from bot.lexical import LexicalWriter
+from bot.passages import cut
+from bot.settings import Settings
+from bot.store import StoreWriter
+from bot.types import Embedder, Passage
+from bot.vectors import VectorCache
+
+_BATCH = 512  # passages embedded at a time
+
+Progress = Callable[[int, int], None]  # files done, files in all
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What an index run did. `dropped` counts the lines that became no passage, by reason."""
+
+    generation: str
+    articles: int
+    passages: int
+    skipped: list[Skipped]
+    warnings: list[tuple[str, str]]
+    dropped: Counter[str]
+    embedded: int
+    seconds: float
+
+
+def build_index(settings: Settings, embedder: Embedder, progress: Progress = lambda done, total: None) -> Summary:
+    """Index the whole corpus into a new generation and publish it; the old one serves until then.
+
+    Raises CorpusError when nothing can be read, IndexBusy when another process writes.
+    """
+    started = time.monotonic()
+    with writing(settings.index):
+        number = max([0, *(int(m[1]) for p in settings.index.iterdir() if (m := GENERATION.fullmatch(p.name)))]) + 1
+        for leftover in settings.index.glob(".building-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        folder = settings.index / f".building-{number:06d}"
+        folder.mkdir()
+        summary = _Builder(settings, embedder, folder, f"gen-{number:06d}").run(progress, started)
+        publish(settings.index, folder, summary.generation)
+    return summary
+
+
+class _Builder:
+    """One run over the corpus. Articles stream through: no list of all texts is ever held."""
+
+    def __init__(self, settings: Settings, embedder: Embedder, folder: Path, generation: str) -> None:
+        self.settings, self.embedder, self.folder, self.generation = settings, embedder, folder, generation
+        self.store = StoreWriter(folder / "passages.sqlite")
+        self.lexical = LexicalWriter(folder / "lexical")
+        self.engine = engine_class(settings.engine)(embedder.dim)
+        self.cache = VectorCache(settings.index / "cache.sqlite", embedder, generation)
+        self.waiting: list[Passage] = []
+        self.skipped: list[Skipped] = []
+        self.warnings: list[tuple[str, str]] = []
+        self.dropped: Counter[str] = Counter()
+        self.articles = 0
+
+    def run(self, progress: Progress, started: float) -> Summary:
+        """Read, cut, write; returns what was done."""
+        files, self.skipped = scan(self.settings.corpus)
+        for done, file in enumerate(files):
+            progress(done, len(files))
+            try:
+                article, digest, warning = read_article(self.settings.corpus, file)
+            except ReadError as error:
+                self.skipped.append(Skipped(file.path, error.code, str(error)))
+                self.store.add_file(file)
+                continue
+            self.store.add_file(file, digest)
+            if warning:
+                self.warnings.append((file.path, warning))
+            passages, dropped = cut(article, self.settings.passage_size)
+            self.dropped.update(line.reason for line in dropped)
+            self.articles += 1
+            for row, passage in self.store.add_article(article, passages, dropped):
+                self.lexical.add(row, passage)
+                self.waiting.append(passage)
+                if len(self.waiting) == _BATCH:
+                    self._embed()
+        self._embed()
+        progress(len(files), len(files))
+        if not self.store.rows:
+            self._abandon(len(files))
+        self._finish()
+        seconds = time.monotonic() - started
+        skipped = sorted(self.skipped, key=lambda s: s.path)
+        return Summary(
+            self.generation,
+            self.articles,
+            self.store.rows,
+            skipped,
+            self.warnings,
+            self.dropped,
+            self.cache.embedded,
+            seconds,
+        )
+
+    def _embed(self) -> None:
+        if self.waiting:
+            self.engine.add(self.cache.encode([passage.text for passage in self.waiting]))
+            self.waiting.clear()
+
+    def _abandon(self, files: int) -> NoReturn:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        why = "; ".join(f"{s.path}: {s.code}" for s in self.skipped[:3])
+        raise CorpusError(
+            f"文章文件夹没有可用的文章: {self.settings.corpus}",
+            f"none of the {files} files can be used" + (f" ({why})" if why else ""),
+            "put .txt, .md or .html articles into it",
+        )
+
+    def _finish(self) -> None:
+        for skipped in self.skipped:
+            self.store.add_skipped(skipped)
+        self.store.close(pinyin_of(self.lexical.vocabulary))
+        self.lexical.close()
+        self.engine.save(vectors_file(self.folder, self.settings.engine))
+        self.cache.close()
+        files = sorted(p for p in self.folder.rglob("*") if p.is_file() and not p.name.endswith(".lock"))
+        manifest = {
+            **made_by(self.settings, self.embedder),
+            "generation": self.generation,
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "dim": self.embedder.dim,
+            "articles": self.articles,
+            "passages": self.store.rows,
+            "files": {
+                p.relative_to(self.folder).as_posix(): {"size": p.stat().st_size, "sha256": sha256(p)} for p in files
+            },
+        }
+        text = json.dumps(manifest, ensure_ascii=False, indent=1)
+        (self.folder / "manifest.json").write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,96 @@
+"""Miniature real things: three small articles, a real index over them, and no way out to the network."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from bot.embedder import load_embedder
+from bot.pipeline import Bot
+from bot.settings import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+ARTICLES = {
+    "tea.txt": (
+        "龙井茶的故事\n\n龙井茶产于浙江杭州西湖一带,已有一千二百余年历史。因为当地土壤疏松、雾多雨足,所以茶叶格外鲜嫩。\n\n"
+        "1\n\n采摘与炒制\n\n清明前采摘的称为明前茶,每斤干茶约需三万六千个嫩芽。炒制由老师傅徒手在铁锅里完成,全程大约四十分钟。\n\n"
+        "国家茶叶博物馆馆长王建国说,好茶一半靠山水,一半靠双手。\n"
+    ),
+    "bridge.md": (
+        "# 赵州桥\n\n赵州桥又名安济桥,位于河北省赵县,由隋代工匠李春设计,建成于公元605年。\n\n"
+        "## 结构\n\n桥长64.40米,跨径37.02米。大拱两端各有两个小拱,既减轻桥身重量,又便于排洪。型号为PPR-9087的传感器守护着它。\n"
+    ),
+    "city.html": (
+        "<html><head><title>站点</title><style>p{}</style></head><body><nav>首页 > 新闻</nav><article><h1>西安的轨道交通</h1>"
+        "<p>西安地铁二号线于2011年9月16日开通,是西北地区第一条地铁线路。</p><script>alert(1)</script></article></body></html>"
+    ),
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_home(tmp_path_factory: pytest.TempPathFactory):
+    """No test touches the user's own caches, history or settings."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("WENQU_", "XDG_"))]:
+            patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        patch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # a hub that nobody can reach, at once
+        patch.chdir(home)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch):
+    """A connection beyond loopback is a failure."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address):
+        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"connection to {address}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def embedder():
+    """The bundled embedder."""
+    return load_embedder()
+
+
+def write_articles(folder: Path, articles: dict[str, str] = ARTICLES) -> Path:
+    """A corpus folder with the given files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in articles.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings over a fresh corpus of the three articles and an index folder that is not there yet."""
+    return load_settings(corpus=write_articles(tmp_path / "corpus"), index=tmp_path / "index")
+
+
+@pytest.fixture(scope="session")
+def bot(tmp_path_factory: pytest.TempPathFactory, embedder) -> Bot:
+    """A bot over the three articles; shared, so no test may change its corpus."""
+    folder = tmp_path_factory.mktemp("shared-bot")
+    shared = Bot(load_settings(corpus=write_articles(folder / "corpus"), index=folder / "index"), embedder)
+    shared.refresh()
+    return shared
+
+
+@pytest.fixture(scope="session")
+def article_bot(tmp_path_factory: pytest.TempPathFactory, embedder) -> Bot:
+    """A bot over the article that the project ships."""
+    index = tmp_path_factory.mktemp("article") / "index"
+    shipped = Bot(load_settings(corpus=ROOT / "corpus", index=index), embedder)
+    shipped.refresh()
+    return shipped

@@ -1,0 +1,168 @@
+"""bot.cli as a user runs it: a process of its own, what it prints, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import write_articles
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a corpus whose index is built by the first command that runs."""
+    folder = tmp_path_factory.mktemp("cli")
+    write_articles(folder / "corpus")
+    return folder
+
+
+def wenqu(home: Path, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    settings = {"WENQU_CORPUS": str(home / "corpus"), "WENQU_INDEX": str(home / "index"), **environment}
+    return subprocess.run(
+        [sys.executable, "-m", "bot", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, **settings},
+        cwd=Path(__file__).parents[1],
+        timeout=120,
+    )
+
+
+def assert_one_clear_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_ask_prints_the_answer_first_and_marks_the_evidence(home):
+    done = wenqu(home, "ask", "赵州桥由谁设计?")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "李春" in lines[0]
+    assert lines[0].endswith("[1]")
+    assert "【" in done.stdout
+    assert "\x1b" not in done.stdout  # piped output is plain
+    assert "bridge.md" in done.stdout
+
+
+def test_ask_json_is_the_answer(home):
+    done = wenqu(home, "ask", "--json", "who designed 赵州桥")
+    assert json.loads(done.stdout)["evidence"][0]["passage"]["article"] == "bridge.md"
+
+
+def test_a_refusal_ends_with_zero(home):
+    done = wenqu(home, "ask", "红烧肉怎么做")
+    assert (done.returncode, done.stdout.strip()) == (0, "资料中没有找到相关内容。")
+
+
+def test_a_plain_question_never_imports_torch(home):
+    code = (
+        "import sys; sys.argv = ['wenqu', 'ask', '赵州桥由谁设计?']\n"
+        "from bot.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'transformers', 'sentence_transformers', 'fastapi', 'prompt_toolkit'} & set(sys.modules)))"
+    )
+    environment = {**os.environ, "WENQU_CORPUS": str(home / "corpus"), "WENQU_INDEX": str(home / "index")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
+
+
+def test_index_says_what_it_did_and_when_there_is_nothing_to_do(tmp_path):
+    write_articles(tmp_path / "corpus")
+    (tmp_path / "corpus" / "bad.txt").write_bytes(bytes(range(256)) * 20)
+    first = wenqu(tmp_path, "index")
+    assert "3 篇文章" in first.stdout
+    assert "bad.txt: E-BINARY" in first.stdout
+    assert "up to date" in wenqu(tmp_path, "index").stdout
+    assert "gen-000002" in wenqu(tmp_path, "index", "--force").stdout
+    (tmp_path / "index" / "gen-000002" / "passages.sqlite").write_bytes(b"x")
+    assert_one_clear_line(wenqu(tmp_path, "ask", "赵州桥"), "passages.sqlite", "wenqu index")
+    rebuilt = wenqu(tmp_path, "index")
+    assert rebuilt.returncode == 0
+    assert "gen-000003" in rebuilt.stdout
+    assert wenqu(tmp_path, "ask", "赵州桥由谁设计").returncode == 0
+
+
+def test_search_shows_both_legs(home):
+    done = wenqu(home, "search", "西安地铁", "-k", "2")
+    assert "lexical #1" in done.stdout
+    assert "dense #1" in done.stdout
+    hits = json.loads(wenqu(home, "search", "--json", "西安地铁").stdout)
+    assert hits[0]["rank_lexical"] == 1
+
+
+def test_info_names_index_model_and_settings(home):
+    wenqu(home, "index")
+    report = json.loads(wenqu(home, "info", "--json").stdout)
+    assert report["index"]["articles"] == 3
+    assert report["index"]["dictionary"].startswith("jieba 0.42")
+    assert report["settings"]["engine"] == "faiss"
+    assert "passages" in wenqu(home, "info").stdout
+
+
+def test_eval_measures_and_gates(home, tmp_path):
+    row = {"id": "1", "question": "赵州桥由谁设计?", "lang": "zh", "kind": "fact", "evidence_any": ["李春"]}
+    (tmp_path / "questions.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    arguments = ("eval", str(tmp_path), "--corpus", str(home / "corpus"), "--index", str(tmp_path / "index"))
+    done = wenqu(home, *arguments, "--json", "--fail-under", "hit@1=1")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["all"]["hit@1"] == 1.0
+    missed = wenqu(home, *arguments, "--fail-under", "p99_ms=0.0001")
+    assert missed.returncode == 1
+    assert "p99_ms" in missed.stderr
+
+
+@pytest.mark.parametrize(
+    ("question", "word"), [("", "empty"), ("？！。", "empty"), ("合" * 100_000, "100000"), ("合\udcff肥", "invalid")]
+)
+def test_a_bad_question_is_one_clear_line(home, question, word):
+    assert_one_clear_line(wenqu(home, "ask", question), word)
+
+
+def test_a_missing_corpus_an_unknown_model_and_a_bad_setting_name_the_cure(home, tmp_path):
+    assert_one_clear_line(wenqu(tmp_path, "ask", "你好", WENQU_CORPUS=str(tmp_path / "none")), "mkdir", "WENQU_CORPUS")
+    assert_one_clear_line(wenqu(home, "ask", "你好", WENQU_ENGINE="milvus"), "exact")
+    assert_one_clear_line(wenqu(home, "ask", "你好", WENQU_PORT="much"), "WENQU_PORT")
+
+
+def test_an_empty_corpus_names_the_cure(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    assert_one_clear_line(wenqu(tmp_path, "ask", "你好"), ".txt")
+
+
+def test_an_index_of_another_passage_size_is_not_built_over(home):
+    wenqu(home, "index")
+    before = (home / "index" / "CURRENT").read_text()
+    assert_one_clear_line(wenqu(home, "ask", "你好", WENQU_PASSAGE_SIZE="200"), "passage_size", "wenqu index")
+    assert (home / "index" / "CURRENT").read_text() == before
+
+
+def test_chat_reads_questions_from_a_pipe(home):
+    done = wenqu(home, "chat", stdin="赵州桥由谁设计?\n\n/sources\n/search 地铁\n/nonsense\n？\n/help\n")
+    assert done.returncode == 0, done.stderr
+    assert "李春" in done.stdout
+    assert "lexical" in done.stdout
+    assert "unknown command" in done.stdout
+    assert "the question is empty" in done.stdout
+    assert "问>" not in done.stdout
+
+
+def test_an_ascii_locale_does_not_break_chinese(home):
+    done = wenqu(home, "ask", "赵州桥由谁设计?", LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="ascii")
+    assert "李春" in done.stdout
+
+
+def test_no_command_shows_the_help_without_loading_anything():
+    done = subprocess.run([sys.executable, "-X", "importtime", "-m", "bot", "--help"], capture_output=True, text=True)
+    assert "ask" in done.stdout
+    for heavy in ("jieba", "faiss", "tantivy", "model2vec", "numpy"):
+        assert f" {heavy}\n" not in done.stderr

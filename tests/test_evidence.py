@@ -1,0 +1,78 @@
+"""bot.evidence and bot.refusal: the sentence that proves it, and the honest no."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot import evidence, refusal
+from bot.bridge import understand
+from bot.retriever import query_vector
+from bot.types import Hit, Passage
+
+TEXT = (
+    "第一为什么是北京?因为这里的人才和研发优势强大。2016年,一支团队在中关村成立。"
+    "创始人陈云霁毕业于中科大。公司拥有专利2.5万件,排在第14位。团队、资金、政策都向它集中。"
+)
+PASSAGE = Passage("p", "a.txt", "北京", "", TEXT, 0, len(TEXT))
+
+
+def marked_text(question: str, embedder, passage: Passage = PASSAGE) -> str:
+    query = understand(question, {})
+    marked = evidence.mark(query, passage, query_vector(query, embedder), embedder)
+    return "|".join(passage.text[span.start : span.end] for span in marked.spans)
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("为什么第一是北京?", "因为这里的人才和研发优势强大。"),
+        ("公司有多少件专利?", "公司拥有专利2.5万件,排在第14位。"),
+        ("公司排在第几位?", "公司拥有专利2.5万件,排在第14位。"),
+        ("创始人是谁?", "创始人陈云霁毕业于中科大。"),
+        ("团队什么时候成立的?", "2016年,一支团队在中关村成立。"),
+        ("who is the founder", "创始人陈云霁毕业于中科大。"),
+    ],
+)
+def test_the_sentence_that_holds_what_is_asked_for(question, sentence, embedder):
+    assert marked_text(question, embedder).strip("|") == sentence
+
+
+def test_a_line_break_is_never_marked(embedder):
+    text = "合肥成功的原因是投资。\n因此合肥成功了,原因也在于人才。"
+    found = marked_text("合肥成功的原因有哪些", embedder, Passage("p", "a", "", "", text, 0, len(text)))
+    assert "\n" not in found
+    assert found
+
+
+def test_spans_are_sentences_inside_the_passage(embedder):
+    for question in ("北京", "专利", "zzz", "什么"):
+        query = understand(question, {})
+        for span in evidence.mark(query, PASSAGE, None, embedder).spans:
+            assert 0 <= span.start < span.end <= len(TEXT)
+
+
+def test_coverage_weighs_by_rarity_and_reads_latin_as_words():
+    query = understand("寒武纪的城市", {})
+    assert evidence.coverage(query, "寒武纪在这里") > evidence.coverage(query, "城市在这里") > 0
+    assert evidence.coverage(understand("AI的", {}), "they said so") == 0
+    assert evidence.coverage(understand("AI的", {}), "它是ai公司") == 1
+    assert evidence.coverage(understand("的", {}), "的") == 0  # a question of function words asks for nothing
+
+
+def test_confidence_is_a_probability_that_falls_as_support_does(embedder):
+    def confidence(question: str) -> float:
+        query = understand(question, {})
+        vector = query_vector(query, embedder)
+        dense = float(embedder.encode_passages([TEXT])[0] @ vector)
+        hit = Hit(PASSAGE, 0.5, 1.0, dense, 1, 1)
+        return refusal.confidence(query, [hit], evidence.mark(query, PASSAGE, vector, embedder))
+
+    full, part, none = confidence("公司有多少件专利"), confidence("公司在明天的天气"), confidence("红烧肉怎么做")
+    assert 1 >= full > part > none >= 0
+    assert full > 0.5 > none
+
+
+def test_no_hit_and_no_content_word_are_no_answer():
+    assert refusal.confidence(understand("合肥", {}), [], None) == 0.0
+    marked = evidence.Marked((), 0.0, 0.0)
+    assert refusal.confidence(understand("的", {}), [Hit(PASSAGE, 0.5)], marked) == 0.0

@@ -1,0 +1,121 @@
+"""bot.pipeline: whole questions, on the shipped article and on the small corpus."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from conftest import write_articles
+
+from bot.builder import build_index
+from bot.errors import IndexDamaged, QueryError
+from bot.pipeline import REFUSAL, Bot, checked_question
+
+
+@pytest.mark.parametrize("question", ["合肥为什么能成功?", "why did Hefei succeed", "合肥為什麼能成功？"])
+def test_why_hefei_succeeded(article_bot, question):
+    answer = article_bot.ask(question)
+    first = answer.evidence[0]
+    assert "创投思维和魄力" in first.hit.passage.text
+    marked = "".join(first.hit.passage.text[s.start : s.end] for s in first.spans)
+    assert "创投思维和魄力" in marked
+    assert answer.text == f"{marked} [1]"
+    assert not answer.refused
+
+
+@pytest.mark.parametrize(
+    ("question", "language"), [("红烧肉怎么做", "zh"), ("你好", "zh"), ("How do I cook pasta?", "en")]
+)
+def test_what_the_articles_do_not_say_is_refused_without_sources(article_bot, question, language):
+    answer = article_bot.ask(question)
+    assert answer.refused
+    assert answer.text == REFUSAL[language]
+    assert answer.evidence == ()
+    assert answer.confidence < article_bot.settings.threshold
+
+
+def test_an_answer_is_one_json_shape_that_survives_a_round_trip(bot):
+    answer = bot.ask("西安地铁二号线什么时候开通?")
+    shape = json.loads(json.dumps(answer.to_dict(), ensure_ascii=False))
+    assert set(shape) == {field.name for field in dataclasses.fields(answer)}
+    first = shape["evidence"][0]
+    assert first["number"] == 1
+    assert first["passage"]["article"] == "city.html"
+    assert first["spans"][0]["text"] == first["passage"]["text"][first["spans"][0]["start"] : first["spans"][0]["end"]]
+    assert shape["mode"] == "passages"
+    assert {"understand", "retrieve", "evidence", "total"} <= set(shape["timings"])
+
+
+def test_every_evidence_is_a_passage_of_the_live_generation(bot):
+    for question in ("赵州桥是谁设计的", "龙井茶产于哪里", "Xi'an metro"):
+        for evidence in bot.ask(question).evidence:
+            passage, article = bot.source(evidence.hit.passage.id)
+            assert article.text[passage.start : passage.end] == evidence.hit.passage.text
+    assert bot.source("0" * 16) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("", "empty"),
+        ("  \u3000", "empty"),
+        ("？！。…", "empty"),
+        ("😀", "empty"),
+        ("合" * 2001, "2001"),
+        ("合\ud800肥", "invalid"),
+    ],
+)
+def test_what_is_no_question_says_so_in_one_line(bot, question, words):
+    with pytest.raises(QueryError, match=words) as error:
+        bot.ask(question)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 300
+
+
+def test_the_longest_question_is_answered_and_controls_are_stripped(bot):
+    assert bot.ask(("西安地铁" * 500)[:2000]).evidence[0].hit.passage.article_id == "city.html"
+    assert checked_question("西\x00安\x1b", 100) == "西安"
+
+
+def test_refresh_builds_once_and_again_when_the_corpus_changed(settings, embedder):
+    bot = Bot(settings, embedder)
+    assert bot.refresh().articles == 3
+    assert bot.refresh() is None
+    (settings.corpus / "new.txt").write_text("寒武纪公司于2020年登陆科创板。", encoding="utf-8")
+    assert bot.refresh().articles == 4
+    assert bot.ask("寒武纪登陆哪个板").evidence[0].hit.passage.article_id == "new.txt"
+
+
+def test_a_running_bot_takes_a_new_generation_and_keeps_the_old_one_when_it_is_damaged(settings, embedder):
+    bot = Bot(settings, embedder)
+    bot.refresh()
+    (settings.corpus / "new.txt").write_text("寒武纪公司于2020年登陆科创板。", encoding="utf-8")
+    build_index(settings, embedder)
+    answer = bot.ask("寒武纪登陆哪个板")
+    assert (answer.generation, answer.mode, answer.degraded) == ("gen-000002", "passages", {})
+    (settings.index / "CURRENT").write_text("gen-000001 " + "0" * 64)
+    answer = bot.ask("寒武纪登陆哪个板")
+    assert answer.evidence[0].hit.passage.article_id == "new.txt"
+    assert answer.mode == "stale_generation"
+    assert "wenqu index" in answer.degraded["index"]
+    with pytest.raises(IndexDamaged):
+        Bot(settings, embedder).ask("寒武纪")
+
+
+def test_a_missing_vector_engine_costs_the_dense_leg_only(settings, embedder, monkeypatch):
+    Bot(settings, embedder).refresh()
+    monkeypatch.setitem(__import__("sys").modules, "faiss", None)
+    monkeypatch.delitem(__import__("sys").modules, "bot.engines.faiss")
+    answer = Bot(settings, embedder).ask("西安地铁二号线什么时候开通?")
+    assert answer.mode == "lexical_only"
+    assert "WENQU_ENGINE=exact" in answer.degraded["vectors"]
+    assert answer.evidence[0].hit.passage.article_id == "city.html"
+
+
+def test_a_folder_with_chinese_names_and_blanks(tmp_path, embedder, settings):
+    folder = tmp_path / "我的 资料"
+    moved = settings.model_copy(update={"corpus": write_articles(folder / "文章"), "index": folder / "索 引"})
+    bot = Bot(moved, embedder)
+    bot.refresh()
+    assert bot.ask("赵州桥由谁设计").evidence

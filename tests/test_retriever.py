@@ -1,0 +1,81 @@
+"""bot.lexical and bot.retriever: what is found, in which order, and why."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import write_articles
+
+from bot import retriever
+from bot.bridge import understand
+from bot.pipeline import Bot
+from bot.settings import load_settings
+
+
+def found(bot: Bot, question: str, legs=retriever.LEGS, k: int = 5):
+    return bot.search(question, k, legs)
+
+
+@pytest.mark.parametrize(
+    "question", ["PPR-9087", "9087", "ppr", "ｐｐｒ－９０８７", "趙州橋的跨徑", "赵州桥 跨径", "anji qiao", "安济桥"]
+)
+@pytest.mark.parametrize("legs", [("lexical",), retriever.LEGS])
+def test_codes_scripts_widths_and_pinyin_find_the_bridge(bot, question, legs):
+    assert found(bot, question, legs)[0].passage.article_id == "bridge.md"
+
+
+@pytest.mark.parametrize(
+    ("question", "article"),
+    [
+        ("明前茶什么时候采", "tea.txt"),
+        ("when did the Xi'an subway open", "city.html"),
+        ("who designed the bridge", "bridge.md"),
+    ],
+)
+def test_questions_in_both_languages(bot, question, article):
+    assert found(bot, question)[0].passage.article_id == article
+
+
+def test_hits_carry_raw_scores_and_ranks_and_are_ordered_by_score(bot):
+    hits = found(bot, "西安地铁二号线")
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert (hits[0].rank_lexical, hits[0].rank_dense) == (1, 1)
+    assert hits[0].lexical > 0
+    assert -1 <= hits[0].dense <= 1
+    assert all(-1 < hit.score < 1 for hit in hits)
+    assert found(bot, "西安地铁二号线", ("lexical",))[0].dense is None
+    assert found(bot, "西安地铁二号线", ("dense",))[0].lexical is None
+
+
+def test_title_and_heading_are_fields_of_their_own(bot):
+    index = bot.index
+    rows = index.lexical.search(understand("采摘与炒制", {}), 5)
+    assert index.store.passages([rows[0][0]])[0].heading == "采摘与炒制"
+
+
+def test_equal_scores_come_in_the_order_of_the_corpus(tmp_path, embedder):
+    articles = {f"{i}.txt": f"共同的内容在第{i}号文件{'甲乙丙丁戊'[i]}。" for i in range(5)}
+    bot = Bot(load_settings(corpus=write_articles(tmp_path / "c", articles), index=tmp_path / "i"), embedder)
+    bot.refresh()
+    rows = [row for row, _ in bot.index.lexical.search(understand("共同的内容", {}), 5)]
+    assert rows == sorted(rows)
+
+
+def test_the_same_passage_in_two_files_is_shown_once(tmp_path, embedder):
+    text = "青岛举全市之力发展人工智能产业,规划了重点领域攻坚战。"
+    articles = {"a.txt": text, "b.txt": text + "又", "c.txt": "合肥投资了京东方的项目。"}
+    bot = Bot(load_settings(corpus=write_articles(tmp_path / "c", articles), index=tmp_path / "i"), embedder)
+    bot.refresh()
+    assert [hit.passage.article_id for hit in found(bot, "青岛人工智能")] == ["a.txt", "c.txt"]
+
+
+@pytest.mark.parametrize("question", ['"', "a AND NOT b", "title:x^9", "( * ) : -", "青岛\\ OR", "的", "吗呢"])
+def test_query_syntax_is_text(bot, question):
+    query = understand(question, bot.index.store.names)
+    assert isinstance(bot.index.lexical.search(query, 5), list)
+
+
+def test_without_vectors_the_words_answer_alone(bot):
+    query = understand("西安地铁", bot.index.store.names)
+    hits = retriever.search(bot.index, query, None, 3)
+    assert hits[0].passage.article_id == "city.html"
+    assert hits[0].dense is None
