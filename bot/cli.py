@@ -40,9 +40,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")
 @cli.command()
 def ask(question: str, corpus: Corpus = None, index: IndexFolder = None, as_json: AsJson = False) -> None:
     """提一个问题,得到答案和证据 / One question, one answer with its evidence."""
+    from bot.pipeline import checked_question
     from bot.surfaces.terminal import render_answer
 
-    answer = _ready_bot(load_settings(corpus=corpus, index=index)).ask(question)
+    settings = load_settings(corpus=corpus, index=index)
+    checked_question(question, settings.max_question)  # said at once, not after an index run
+    answer = _ready_bot(settings).ask(question)
     if as_json:
         _print_json(answer.to_dict())
     else:
@@ -241,9 +244,11 @@ def _print_json(value: object) -> None:
 
 def main() -> NoReturn:
     """Run the command line: an error of ours is one line on standard error and exit code 2, never a traceback."""
-    for stream in (sys.stdout, sys.stderr):
+    # An ASCII locale must not break Chinese: what comes in and goes out is UTF-8, whatever the locale says.
+    sys.argv[1:] = [os.fsencode(argument).decode("utf-8", "surrogateescape") for argument in sys.argv[1:]]
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "replace"), (sys.stderr, "replace")):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="replace")  # an ASCII locale must not break Chinese
+            stream.reconfigure(encoding="utf-8", errors=errors)
     try:
         cli()
         sys.exit(0)

@@ -22,7 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bot.corpus import scan
-from bot.engines import engine_class
+from bot.engines import check_engine_name, engine_class
 from bot.errors import IndexBusy, IndexDamaged, IndexMismatch, IndexMissing, IndexUnwritable, SettingsError
 from bot.lexical import LexicalIndex
 from bot.settings import Settings
@@ -67,6 +67,7 @@ def _dictionary() -> str:
 
 def made_by(settings: Settings, embedder: Embedder) -> dict[str, Any]:
     """What an index must have been made by to be used: every difference is a mismatch."""
+    check_engine_name(settings.engine)
     return {
         "format": FORMAT,
         "model": embedder.fingerprint,

@@ -113,7 +113,10 @@ def main() -> None:
     model = LogisticRegression(C=10.0)
     guess = cross_val_predict(model, x, y, cv=5, method="predict_proba", params={"sample_weight": weight})[:, 1]
     model.fit(x, y, sample_weight=weight)
-    weights = {"bias": float(model.intercept_[0]), **dict(zip(refusal.SIGNALS, map(float, model.coef_[0]), strict=True))}
+    weights = {
+        "bias": float(model.intercept_[0]),
+        **dict(zip(refusal.SIGNALS, map(float, model.coef_[0]), strict=True)),
+    }
     lines = []
     for language in ("zh", "en"):
         mine = np.array([name == language for name in languages])

@@ -17,11 +17,16 @@ def engine_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def engine_class(name: str) -> type[types.Engine]:
-    """The engine's class, imported now. Raises SettingsError when there is none or its package is missing."""
+def check_engine_name(name: str) -> None:
+    """Raise SettingsError, naming the engines there are, when `name` is none of them."""
     if name not in engine_names():
         known = ", ".join(engine_names())
         raise SettingsError(f"没有向量引擎 {name}", "there is no engine of that name", f"WENQU_ENGINE = one of {known}")
+
+
+def engine_class(name: str) -> type[types.Engine]:
+    """The engine's class, imported now. Raises SettingsError when there is none or its package is missing."""
+    check_engine_name(name)
     try:
         engine: type[types.Engine] = importlib.import_module(f"{__name__}.{name}").Engine
     except ImportError as error:

@@ -1,12 +1,11 @@
 """The web: JSON and server-sent events under /api, and the page at /."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: FastAPI must see the annotations of functions that close over the bot.
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
@@ -14,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from bot.pipeline import Bot
 from bot.settings import Settings
-from bot.types import evidence_to_dict, passage_to_dict
+from bot.types import Answer, evidence_to_dict, passage_to_dict
 
 STATIC = Path(__file__).parents[1] / "static"
 # Characters of the answer sent at a time: whole code points, so that no half of a character ever travels alone.
@@ -35,9 +34,12 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
     def ask(body: Question) -> dict[str, Any]:
         return bot.ask(body.question).to_dict()
 
+    def answered(body: Question) -> Answer:
+        return bot.ask(body.question)
+
+    # A dependency runs before the first byte is sent, so that a bad question is still a 422 and not a broken stream.
     @routes.post("/api/chat", response_class=EventSourceResponse, summary="One answer as events: sources, delta, done")
-    def chat(body: Question) -> Iterator[ServerSentEvent]:
-        answer = bot.ask(body.question)
+    def chat(answer: Annotated[Answer, Depends(answered)]) -> Iterator[ServerSentEvent]:
         yield ServerSentEvent(event="sources", data=[evidence_to_dict(evidence) for evidence in answer.evidence])
         for start in range(0, len(answer.text), _PIECE):
             yield ServerSentEvent(event="delta", data={"text": answer.text[start : start + _PIECE]})
