@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 BUNDLED_FOLDER = Path(__file__).parent / "model" / "embedder"
+_CURE = "set WENQU_MODEL=bundled, or to a folder that holds the model"
 # Weights that can run code when they are loaded, and code itself.
 _UNSAFE_SUFFIXES = {".py", ".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
 
@@ -66,7 +67,8 @@ class TransformerEmbedder:
         self.dim = int(self._model.get_embedding_dimension() or 0)
         probe = self._model.encode_document(["问渠那得清如许"], normalize_embeddings=True)
         # Rounded, for another machine's last bits differ: the same weights give the same fingerprint everywhere.
-        self.fingerprint = f"{model}:{self.dim}:{' '.join(f'{x:.2f}' for x in probe[0][:8])}"
+        digest = hashlib.sha256(" ".join(f"{x:.2f}" for x in probe[0]).encode()).hexdigest()[:16]
+        self.fingerprint = f"{Path(model).name}:{digest}"
 
     def encode_query(self, text: str) -> Vectors:
         """One unit vector, shape (dim,), with the model's own query prompt."""
@@ -79,31 +81,43 @@ class TransformerEmbedder:
 
 
 def _load_sentence_transformer(model: str) -> SentenceTransformer:
+    folder = _model_folder(model)
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        return SentenceTransformer(
+            str(folder), local_files_only=True, device="cpu", model_kwargs={"use_safetensors": True}
+        )
+    except Exception as error:  # a folder can be wrong in as many ways as there are libraries below
+        raise ModelError(f"无法载入模型 {model}", f"the model cannot be loaded: {_first_line(error)}", _CURE) from error
+
+
+def _model_folder(model: str) -> Path:
+    """The folder of a model: as given, else of the local hub cache, else downloaded without what can run code."""
     folder = Path(model).expanduser()
     if folder.is_dir():
         unsafe = sorted(file.name for file in folder.rglob("*") if file.suffix.lower() in _UNSAFE_SUFFIXES)
         if unsafe:
-            raise ModelError(
-                f"模型文件夹含有可执行内容: {folder} ({', '.join(unsafe[:3])})",
-                "the model folder holds files that can run code",
-                "keep safetensors only, or set WENQU_MODEL=bundled",
-            )
-    from sentence_transformers import SentenceTransformer
+            what = f"模型文件夹含有可执行内容: {folder} ({', '.join(unsafe[:3])})"
+            cure = "keep safetensors only, or set WENQU_MODEL=bundled"
+            raise ModelError(what, "the model folder holds files that can run code", cure)
+        return folder
+    from huggingface_hub import snapshot_download
 
-    problem: Exception | None = None
-    for offline in [True] if folder.is_dir() else [True, False]:
-        try:
-            return SentenceTransformer(
-                str(folder) if folder.is_dir() else model, local_files_only=offline, device="cpu"
-            )
-        except Exception as error:  # the hub client raises errors of a dozen kinds, all of which mean the same here
-            problem = error
-    reason = str(problem).strip().splitlines()[0][:160] if str(problem).strip() else type(problem).__name__
-    raise ModelError(
-        f"无法载入模型 {model!r}",
-        f"the model cannot be loaded, for the hub is unreachable or has none of that name: {reason}",
-        "set WENQU_MODEL=bundled, or to a folder that holds the model",
-    ) from problem
+    name = model if "/" in model else f"sentence-transformers/{model}"
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except Exception:  # not in the cache, or no name that a hub could know: the hub decides
+        pass
+    try:
+        return Path(snapshot_download(name, ignore_patterns=[f"*{suffix}" for suffix in sorted(_UNSAFE_SUFFIXES)]))
+    except Exception as error:  # the hub client raises errors of a dozen kinds, all of which mean the same here
+        what = "the model is no folder, and the hub cannot be reached or has none of that name"
+        raise ModelError(f"无法获取模型 {model}", f"{what}: {_first_line(error)}", _CURE) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
 
 
 def _folder_digest(folder: Path) -> str:

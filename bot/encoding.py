@@ -30,6 +30,8 @@ SAMPLE_BYTES = 64 * 1024
 MAX_BAD_SHARE = 0.001
 # Right readings of Chinese score 0.75 and more, wrong ones 0.45 and less (table in scripts/EXPERIMENTS.md).
 MIN_SCORE = 0.5
+# U+FFFD as its author saved it is a character like any other; only what we cannot read ourselves is damage.
+_WRITTEN = "\ufffd".encode()
 _LINE_BREAKS = re.compile("\r\n|[\r\u0085\u2028\u2029\x0b\x0c]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 
@@ -52,7 +54,7 @@ def decode(data: bytes) -> Decoded:
         raise ReadError("E-EMPTY", "文件是空的", "the file is empty")
     encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), None) or _best_encoding(data)
     text = data.decode(encoding, errors="replace").removeprefix("\ufeff")
-    damaged = text.count("\ufffd")
+    damaged = text.count("\ufffd") - (data.count(_WRITTEN) if encoding == "utf-8" else 0)
     if damaged > max(1, MAX_BAD_SHARE * len(data)):
         raise ReadError("E-ENC", f"{damaged} 个字符无法识别", f"{damaged} characters cannot be read as {encoding}")
     text = _CONTROLS.sub("", _LINE_BREAKS.sub("\n", text))
@@ -66,6 +68,7 @@ def _best_encoding(data: bytes) -> str:
     if sample.isascii() and b"\0" not in sample:
         return "ascii" if data.isascii() else "utf-8"
     scores = {name: score(sample.decode(name, errors="replace")) for name in CANDIDATES}
+    scores["utf-8"] = score(sample.replace(_WRITTEN, b"").decode("utf-8", errors="replace"))
     best = max(scores, key=lambda name: scores[name])
     if scores[best] >= MIN_SCORE:
         return best

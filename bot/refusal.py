@@ -15,7 +15,7 @@ from bot.text import fold, is_chinese
 from bot.types import Hit, Query
 
 WEIGHTS = Path(__file__).parent / "model" / "refusal" / "weights.json"
-SIGNALS = ("passage_coverage", "sentence_coverage", "cosine", "rarest_missing", "english")
+SIGNALS = ("passage_coverage", "sentence_coverage", "cosine", "rarest_missing")
 
 
 def signals(query: Query, hit: Hit, marked: Marked) -> dict[str, float]:
@@ -27,7 +27,6 @@ def signals(query: Query, hit: Hit, marked: Marked) -> dict[str, float]:
         "sentence_coverage": marked.overlap,
         "cosine": hit.dense or 0.0,
         "rarest_missing": max(missing, default=1.0),
-        "english": float(not is_chinese(query.text)),
     }
 
 
@@ -35,13 +34,14 @@ def confidence(query: Query, hits: list[Hit], marked: Marked | None) -> float:
     """The probability, 0 to 1, that the first hit answers the query: a logistic function of its signals."""
     if not hits or marked is None or not query.terms:
         return 0.0
-    weights = _weights()
+    # A bridged question never covers a passage as a Chinese one does, so each language has weights of its own.
+    weights = _weights()["zh" if is_chinese(query.text) else "en"]
     found = signals(query, hits[0], marked)
     total = weights["bias"] + sum(weights[name] * found[name] for name in SIGNALS)
     return 1.0 / (1.0 + math.exp(-total))
 
 
 @cache
-def _weights() -> dict[str, float]:
-    weights: dict[str, float] = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+def _weights() -> dict[str, dict[str, float]]:
+    weights: dict[str, dict[str, float]] = json.loads(WEIGHTS.read_text(encoding="utf-8"))
     return weights

@@ -94,7 +94,7 @@ def test_a_folder_that_can_run_code_is_refused(tiny_bert, tmp_path):
 def test_a_hub_that_cannot_be_reached_is_one_line_that_names_the_setting():
     with pytest.raises(ModelError) as error:
         load_embedder("somebody/no-such-model")
-    assert "WENQU_MODEL" in str(error.value)
+    assert "WENQU_MODEL=bundled" in str(error.value)
     assert "\n" not in str(error.value)
 
 

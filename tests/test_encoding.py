@@ -52,3 +52,8 @@ def test_what_is_no_text_is_refused_by_code(data, code):
 @pytest.mark.parametrize("line_break", ["\r\n", "\r", "\u2028", "\u0085", "\x0c"])
 def test_all_line_breaks_are_one(line_break):
     assert decode(f"第一行{line_break}第二行\x00".encode()).text == "第一行\n第二行"
+
+
+def test_a_replacement_character_that_the_author_saved_is_no_damage():
+    found = decode("\ufffd写在文章里的字\ufffd。\ufffd".encode())
+    assert (found.encoding, found.damaged) == ("utf-8", 0)
