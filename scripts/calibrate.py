@@ -147,9 +147,10 @@ license: apache-2.0
 # Wenqu's refusal: when to say 「资料中没有」
 
 A logistic regression for each language over the raw signals of the first hit (`bot/refusal.py`), fitted by
-`python scripts/calibrate.py`, seed {SEED}, on corpora of 1 to 200 articles made of passages that no model was trained on: CMRC 2018 train (CC BY-SA
-4.0), Tatoeba (CC BY 2.0 FR), Python documentation (CC0); questions without an answer also from QBQTC, SimCLUE (none
-stated) and the insurance questions (GPL-3.0). Five-fold cross-validation, threshold 0.5:
+`python scripts/calibrate.py`, seed {SEED}, on corpora of 1 to 200 articles made of passages that no model was trained
+on: CMRC 2018 train (CC BY-SA 4.0), Tatoeba (CC BY 2.0 FR), Python documentation (CC0); questions without an answer also
+from QBQTC, SimCLUE (none stated) and the insurance questions (GPL-3.0). The English "questions" are sentences with
+{REPLACED:.0%} of their words replaced. Five-fold cross-validation, threshold 0.5:
 
 | language | answerable | unanswerable | AUROC | false refusal | false answer |
 |---|---|---|---|---|---|

@@ -1,6 +1,6 @@
 """Retrieval on the evaluation sets: python scripts/evaluate.py [legs|sizes|fusion|evidence].
 
-    legs      sets x {lexical, dense, hybrid}: hit@1, hit@5, MRR@10; ends with 1 where the hybrid is below its lexical leg
+    legs      sets x {lexical, dense, hybrid}: hit@1, hit@5, MRR@10; ends with 1 when a hybrid is below its lexical leg
     sizes     the passage size from 200 to 500 characters
     fusion    ways to join the two legs
     evidence  the marked sentence against the gold sentences of cmrc_evidence, in the right article

@@ -69,7 +69,8 @@ def test_a_plain_question_never_imports_torch(home):
         "from bot.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print(sorted({'torch', 'transformers', 'sentence_transformers', 'fastapi', 'prompt_toolkit'} & set(sys.modules)))"
+        "heavy = {'torch', 'transformers', 'sentence_transformers', 'fastapi', 'prompt_toolkit'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     environment = {**os.environ, "WENQU_CORPUS": str(home / "corpus"), "WENQU_INDEX": str(home / "index")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)

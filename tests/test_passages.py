@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,7 +65,7 @@ def test_a_long_paragraph_is_cut_at_sentence_borders_with_one_sentence_of_overla
     spans = list(sentences(text))
     starts, ends = {a for a, _ in spans}, {b for _, b in spans}
     assert all(p.start in starts and p.end in ends for p in passages)
-    for left, right in zip(passages, passages[1:], strict=False):
+    for left, right in pairwise(passages):
         last = max(a for a, b in spans if b == left.end)
         following = min(b for a, b in spans if a >= left.end)
         assert right.start == last or (following - last > 200 and right.start >= left.end)

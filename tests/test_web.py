@@ -40,7 +40,7 @@ def test_chat_sends_the_sources_before_the_text(client):
     with client.stream("POST", "/api/chat", json={"question": "西安地铁二号线何时开通?"}) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         found = events(response.read().decode())
-    assert [name for name, _ in found][0] == "sources"
+    assert found[0][0] == "sources"
     assert found[-1][0] == "done"
     text = "".join(data["text"] for name, data in found if name == "delta")
     assert text == found[-1][1]["text"]
