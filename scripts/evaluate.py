@@ -1,9 +1,10 @@
-"""Retrieval on the evaluation sets: python scripts/evaluate.py [legs|sizes|fusion|evidence].
+"""Retrieval on the evaluation sets: python scripts/evaluate.py [TABLE].
 
     legs      sets x {lexical, dense, hybrid}: hit@1, hit@5, MRR@10; ends with 1 when a hybrid is below its lexical leg
     sizes     the passage size from 200 to 500 characters
     fusion    ways to join the two legs
     evidence  the marked sentence against the gold sentences of cmrc_evidence, in the right article
+    encodings pieces of news articles, written in every encoding and read back
 
 Sets are folders of --eval in the format of `wenqu eval`; indexes are kept under --work, so that a second run is quick.
 """
@@ -13,17 +14,21 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import opencc
+from training_data import DEFAULT_DATA, read_news
 
 from bot import evidence, retriever
 from bot.bridge import understand
 from bot.embedder import load_embedder
-from bot.errors import IndexMismatch
+from bot.encoding import decode
+from bot.errors import IndexMismatch, ReadError
 from bot.evaluation import Question, is_relevant, read_questions
 from bot.pipeline import Bot
 from bot.settings import ROOT, load_settings
@@ -219,9 +224,46 @@ def evidence_table(options: argparse.Namespace) -> int:
     return 0
 
 
+def encodings(options: argparse.Namespace) -> int:
+    """Print the share of pieces of 4 to 400 characters that are read as they were written."""
+    rng = random.Random(SEED)
+    articles = [text for text in read_news(DEFAULT_DATA, 2_000) if len(text) > 400]
+    traditional = opencc.OpenCC("s2t")
+    lengths = (4, 8, 16, 64, 400)
+    print("| written in | " + " | ".join(f"{length} characters" for length in lengths) + " |")
+    print("|---|" + "---|" * len(lengths))
+    for name in ("utf-8", "gb18030", "big5", "utf-16-le", "utf-16-be"):
+        cells = []
+        for length in lengths:
+            right = tried = 0
+            while tried < 500:
+                article = rng.choice(articles)
+                start = rng.randrange(len(article) - length)
+                piece = article[start : start + length]
+                piece = (traditional.convert(piece) if name == "big5" else piece).strip()
+                try:
+                    data = piece.encode(name)
+                except UnicodeEncodeError:  # Big5 lacks some characters
+                    continue
+                if len(re.findall("[\u4e00-\u9fff]", piece)) < 3:
+                    continue
+                tried += 1
+                right += _read(data) == piece
+            cells.append(f"{right / tried:.3f}")
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    return 0
+
+
+def _read(data: bytes) -> str:
+    try:
+        return decode(data).text
+    except ReadError:
+        return ""
+
+
 def main() -> int:
     """Parse the command line and print one table."""
-    tables = {"legs": legs, "sizes": sizes, "fusion": fusion, "evidence": evidence_table}
+    tables = {"legs": legs, "sizes": sizes, "fusion": fusion, "evidence": evidence_table, "encodings": encodings}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", choices=tables, nargs="?", default="legs")
     parser.add_argument("--eval", type=Path, default=ROOT.parent / "shared" / "eval")
