@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from bot.text import QUESTION_WORDS, content_words, fold, is_chinese, rarity
 from bot.types import Query, Term
 
-TABLE = Path(__file__).parent / "model" / "bridge" / "terms.json"
+TABLE = Path(__file__).parent / "model" / "bridge" / "terms.sqlite"
 _ENGLISH_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?")
 # Without a table entry that says otherwise, a pinyin reading of the corpus's own words counts in full.
 _PINYIN_WEIGHT = 1.0
@@ -28,9 +29,17 @@ Names = Mapping[str, Sequence[str]]  # joined pinyin without tones -> words of t
 
 
 @cache
-def _table() -> dict[str, dict[str, list[tuple[str, float]]]]:
-    table: dict[str, dict[str, list[tuple[str, float]]]] = json.loads(TABLE.read_text(encoding="utf-8"))
-    return table
+def _table() -> sqlite3.Connection:
+    # Looked up a word at a time: reading the same table as JSON took 0.45 s and 100 MB of every start.
+    return sqlite3.connect(TABLE.as_uri() + "?mode=ro&immutable=1", uri=True, check_same_thread=False)
+
+
+@lru_cache(maxsize=4096)
+def _look_up(kind: str, source: str) -> Mapping[str, float]:
+    """The Chinese terms of a word, stem or phrase with their probabilities; empty where the table lacks it."""
+    row = _table().execute("SELECT terms FROM bridge WHERE kind = ? AND source = ?", (kind, source)).fetchone()
+    found: dict[str, float] = json.loads(row[0]) if row else {}
+    return found
 
 
 @cache
@@ -119,7 +128,7 @@ def _longest_match(words: list[str], position: int, names: Names) -> tuple[int, 
         joined = "".join(part).replace("'", "")
         if joined in names:
             return length, dict.fromkeys(names[joined], _PINYIN_WEIGHT)
-        if length == 2 and (found := _table()["phrases"].get(" ".join(part))):
+        if length == 2 and (found := _look_up("phrase", " ".join(part))):
             parts = {t: p * _PART_WEIGHT for word in part for t, p in _translations(word).items()}
             return 2, {**parts, **_scaled(found)}
     word = words[position]
@@ -137,12 +146,11 @@ def _pinyin_weight(name: str, translations: Mapping[str, float]) -> float:
 def _translations(word: str) -> dict[str, float]:
     if word in QUESTION_WORDS:
         return {}
-    table = _table()
-    found = table["words"].get(word) or table["stems"].get(stem(word)) or table["words"].get(stem(word))
+    found = _look_up("word", word) or _look_up("stem", stem(word)) or _look_up("word", stem(word))
     return _scaled(found) if found else {}
 
 
-def _scaled(options: list[tuple[str, float]]) -> dict[str, float]:
+def _scaled(options: Mapping[str, float]) -> dict[str, float]:
     """Weights with the best at 1: a word whose meaning is spread over synonyms is not thereby worth less."""
-    best = max(value for _, value in options)
-    return {term: value / best for term, value in options}
+    best = max(options.values())
+    return {term: value / best for term, value in options.items()}

@@ -1,18 +1,20 @@
 """Train the bridge's term table: python scripts/train_bridge.py [--data DIR] [--out DIR].
 
 P(Chinese word | English word) by IBM Model 1 (Brown et al. 1993) with a NULL word, over dictionary glosses and parallel
-sentences, kept where the reverse probability agrees; phrases of two words by the Dice coefficient. Out comes one JSON
-file: {"words": {word: [[term, probability], ...]}, "stems": {...}, "phrases": {...}}.
+sentences, kept where the reverse probability agrees; phrases of two words by the Dice coefficient. Out comes one SQLite
+table: kind (word, stem or phrase), source, terms ({term: probability} as JSON).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import itertools
 import json
 import random
 import re
+import sqlite3
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -102,11 +104,11 @@ def model_one(pairs: list[tuple[list[str], list[str]]], iterations: int = ITERAT
     return table
 
 
-def keep_best(options: dict[str, float]) -> list[tuple[str, float]]:
+def keep_best(options: dict[str, float]) -> dict[str, float]:
     """The best translations, their weights scaled so that the best has its share among all."""
     total = sum(options.values())
     best = sorted(options.items(), key=lambda item: -item[1])[:KEEP]
-    return [(term, round(value / total, 3)) for term, value in best if value / total >= MIN_PROBABILITY]
+    return {term: round(value / total, 3) for term, value in best if value / total >= MIN_PROBABILITY}
 
 
 def phrases(pairs: list[tuple[list[str], list[str]]]) -> dict[str, dict[str, float]]:
@@ -129,6 +131,22 @@ def phrases(pairs: list[tuple[list[str], list[str]]]) -> dict[str, dict[str, flo
     return table
 
 
+def write_table(file: Path, result: dict[str, dict[str, dict[str, float]]]) -> None:
+    """Write the table anew; a source without terms is left out."""
+    file.unlink(missing_ok=True)
+    rows = [
+        (kind, source, json.dumps(terms, ensure_ascii=False, separators=(",", ":")))
+        for kind, part in sorted(result.items())
+        for source, terms in sorted(part.items())
+        if terms
+    ]
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(
+            "CREATE TABLE bridge (kind TEXT, source TEXT, terms TEXT, PRIMARY KEY (kind, source)) WITHOUT ROWID"
+        )
+        connection.executemany("INSERT INTO bridge VALUES (?, ?, ?)", rows)
+
+
 def main() -> None:
     """Parse the command line, train, write the table and its card."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -145,19 +163,18 @@ def main() -> None:
         for term, value in translations.items():
             stems[stem(word)][term] += value * frequency[word]
     result = {
-        "words": {w: keep_best(o) for w, o in sorted(table.items()) if frequency[w] >= 2},
-        "stems": {s: keep_best(o) for s, o in sorted(stems.items())},
-        "phrases": {p: keep_best(o) for p, o in sorted(phrases(pairs).items())},
+        "word": {w: keep_best(o) for w, o in sorted(table.items()) if frequency[w] >= 2},
+        "stem": {s: keep_best(o) for s, o in sorted(stems.items())},
+        "phrase": {p: keep_best(o) for p, o in sorted(phrases(pairs).items())},
     }
     # A stem whose only word is in the table, with the same answer, says nothing new.
-    result["stems"] = {s: o for s, o in result["stems"].items() if o and result["words"].get(s) != o}
+    result["stem"] = {s: o for s, o in result["stem"].items() if result["word"].get(s) != o}
     options.out.mkdir(parents=True, exist_ok=True)
-    file = options.out / "terms.json"
-    text = json.dumps(result, ensure_ascii=False, separators=(",", ":"))
-    file.write_text(text, encoding="utf-8")
+    file = options.out / "terms.sqlite"
+    write_table(file, result)
     minutes = (time.monotonic() - started) / 60
-    sizes = ", ".join(f"{len(part):,} {name}" for name, part in result.items())
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    sizes = ", ".join(f"{len(part):,} {name}s" for name, part in result.items())
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
     sets = "\n".join(f"- {name}, at most {cap:,}" for name, cap in SETS)
     (options.out / "README.md").write_text(
         f"""---
@@ -166,7 +183,7 @@ license: cc-by-sa-4.0
 ---
 # Wenqu's bridge: English words to Chinese terms with probabilities
 
-{sizes}; {len(text.encode()) / 1e6:.1f} MB of JSON.
+{sizes}; {file.stat().st_size / 1e6:.1f} MB.
 Learned by IBM Model 1 in both directions ({ITERATIONS} iterations) and the Dice coefficient, by
 `python scripts/train_bridge.py` in {minutes:.0f} minutes on two CPU cores, seed {SEED}, from {len(pairs):,} pairs:
 
@@ -174,7 +191,7 @@ Learned by IBM Model 1 in both directions ({ITERATIONS} iterations) and the Dice
 
 (CC-CEDICT CC BY-SA 4.0, Tatoeba CC BY 2.0 FR, 3AM MIT, Python documentation CC0, insurance questions GPL-3.0, statutes
 public.) It is no copy of the dictionary: a term is kept where both directions of the model agree.
-sha256 of `terms.json`: `{digest}`
+sha256 of `terms.sqlite`: `{digest}`
 """,
         encoding="utf-8",
     )
