@@ -10,7 +10,8 @@ import math
 from functools import cache
 from pathlib import Path
 
-from bot.evidence import Marked, coverage
+from bot.evidence import Marked
+from bot.ranker import coverage
 from bot.text import fold, is_chinese
 from bot.types import Hit, Query
 

@@ -1,12 +1,14 @@
-"""Retrieval on the evaluation sets: python scripts/evaluate.py [TABLE].
+"""Every figure of the evaluation sets: python scripts/evaluate.py [TABLE ...].
 
-    legs      sets x {lexical, dense, hybrid}: hit@1, hit@5, MRR@10; ends with 1 when a hybrid is below its lexical leg
-    sizes     the passage size from 200 to 500 characters
-    fusion    ways to join the two legs
+    legs      sets x {bm25s, lexical, dense, hybrid}: hit@1, hit@5, MRR@10; fails when hybrid is below either leg
+    answers   what a user reads: evidence@1, marked share, refusals, by `wenqu eval`
     evidence  the marked sentence against the gold sentences of cmrc_evidence, in the right article
-    encodings pieces of news articles, written in every encoding and read back
+    refusal   the questions of rgb_zh asked of the corpus of cmrc_dev beside that set's own
+    haystack  xquad_even among the news articles of the training data
+    speed     passages and queries encoded, the ranker's share of a query, bytes of the models
 
-Sets are folders of --eval in the format of `wenqu eval`; indexes are kept under --work, so that a second run is quick.
+Without a table all are printed. Sets are folders of --eval in the format of `wenqu eval`; indexes stay under --work,
+so that a second run is quick. bm25s over jieba's words, without fields, is the baseline: another implementation.
 """
 
 from __future__ import annotations
@@ -14,30 +16,62 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import re
+import shutil
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+import bm25s
 import numpy as np
-import opencc
 from training_data import DEFAULT_DATA, read_news
 
 from bot import evidence, retriever
 from bot.bridge import understand
-from bot.embedder import load_embedder
-from bot.encoding import decode
-from bot.errors import IndexMismatch, ReadError
-from bot.evaluation import Question, is_relevant, read_questions
+from bot.embedder import BUNDLED_FOLDER, load_embedder
+from bot.errors import IndexMismatch
+from bot.evaluation import Question, auroc, evaluate, is_relevant, read_questions
 from bot.pipeline import Bot
 from bot.settings import ROOT, load_settings
-from bot.text import fold
+from bot.text import fold, segmenter
 from bot.types import Passage
 
 SETS = ["qingdao", "xquad_even", "cmrc_dev", "drcd_dev", "bipar_valid", "rgb_zh"]
 SEED = 1
 Scores = dict[int, float]
+
+
+def ready_bot(options: argparse.Namespace, corpus: Path, name: str, size: int) -> Bot:
+    """A bot over a corpus, its index built where it is missing, old or of an earlier model."""
+    bot = Bot(load_settings(corpus=corpus, index=options.work / f"{name}-{size}", passage_size=size), options.embedder)
+    try:
+        bot.refresh()
+    except IndexMismatch:
+        (options.work / f"{name}-{size}" / "CURRENT").unlink()
+        bot.refresh()
+    return bot
+
+
+class Baseline:
+    """bm25s (Lucene's BM25) over jieba's words of a bot's passages: no fields, no bigrams, no folding of script."""
+
+    def __init__(self, bot: Bot) -> None:
+        store = bot.index.store
+        self.rows = range(int(bot.index.manifest["passages"]))
+        self.index = bm25s.BM25()
+        self.index.index([self._words(p.text) for p in store.passages(self.rows)], show_progress=False)
+
+    @staticmethod
+    def _words(text: str) -> list[str]:
+        return [word for word in segmenter().cut(text.lower()) if word.strip()]
+
+    def search(self, question: str) -> Scores:
+        """Row -> BM25 of the ten best passages."""
+        k = min(10, len(self.rows))
+        rows, scores = self.index.retrieve([self._words(question)], k=k, show_progress=False)
+        return {int(row): float(score) for row, score in zip(rows[0], scores[0], strict=True) if score > 0}
 
 
 class Prepared:
@@ -46,13 +80,8 @@ class Prepared:
     def __init__(self, options: argparse.Namespace, name: str, size: int) -> None:
         folder = options.eval / name
         self.name = name
-        settings = load_settings(corpus=folder / "corpus", index=options.work / f"{name}-{size}", passage_size=size)
-        bot = Bot(settings, options.embedder)
-        try:
-            bot.refresh()
-        except IndexMismatch:  # of an earlier model
-            (settings.index / "CURRENT").unlink()
-            bot.refresh()
+        bot = ready_bot(options, folder / "corpus", name, size)
+        self.bot = bot
         questions = [question for question in read_questions(folder) if question.evidence]
         random.Random(SEED).shuffle(questions)
         self.questions: list[tuple[Question, Scores, Scores, set[int]]] = []
@@ -89,50 +118,6 @@ def hit(ranks: Sequence[int], k: int) -> float:
     return float(np.mean([0 < rank <= k for rank in ranks]))
 
 
-def order(scores: Scores) -> Scores:
-    """Row -> rank from 1."""
-    return {row: i for i, row in enumerate(sorted(scores, key=lambda r: (-scores[r], r)), start=1)}
-
-
-def reciprocal_ranks(constant: int) -> Callable[[Scores, Scores], Scores]:
-    """Reciprocal rank fusion, Cormack et al. 2009."""
-
-    def fuse(lexical: Scores, dense: Scores) -> Scores:
-        ranks = [order(lexical), order(dense)]
-        return {row: sum(1 / (constant + r[row]) for r in ranks if row in r) for row in {*lexical, *dense}}
-
-    return fuse
-
-
-def best_score(weight: float) -> Callable[[Scores, Scores], Scores]:
-    """Convex combination of BM25 over the question's best BM25, and cosine."""
-
-    def fuse(lexical: Scores, dense: Scores) -> Scores:
-        best = max(lexical.values(), default=1.0)
-        return {row: (1 - weight) * lexical.get(row, 0.0) / best + weight * dense[row] for row in dense}
-
-    return fuse
-
-
-def standard_scores(weight: float) -> Callable[[Scores, Scores], Scores]:
-    """Convex combination of z scores over the candidates."""
-
-    def z(scores: Scores, rows: Sequence[int]) -> np.ndarray:
-        values = np.array([scores.get(row, 0.0) for row in rows])
-        return (values - values.mean()) / (values.std() + 1e-9)
-
-    def fuse(lexical: Scores, dense: Scores) -> Scores:
-        rows = sorted(dense)
-        return dict(zip(rows, (1 - weight) * z(lexical, rows) + weight * z(dense, rows), strict=True))
-
-    return fuse
-
-
-def points(worth: float) -> Callable[[Scores, Scores], Scores]:
-    """BM25 plus `worth` points for a cosine of 1."""
-    return lambda lexical, dense: {row: lexical.get(row, 0.0) + worth * dense[row] for row in dense}
-
-
 def only_lexical(lexical: Scores, dense: Scores) -> Scores:
     """The lexical leg alone."""
     return lexical
@@ -141,63 +126,6 @@ def only_lexical(lexical: Scores, dense: Scores) -> Scores:
 def only_dense(lexical: Scores, dense: Scores) -> Scores:
     """The dense leg alone, by the rows that it brought itself or that the lexical leg brought."""
     return dense
-
-
-def legs(options: argparse.Namespace) -> int:
-    """Print the table of legs; the number of sets on which the hybrid is below its lexical leg."""
-    ways = ["lexical", "dense", "hybrid"]
-    print("| set | lang | n | " + " | ".join(f"{way} hit@1 | hit@5 | MRR@10" for way in ways) + " |")
-    print("|---|---|---|" + "---|" * 3 * len(ways))
-    below = 0
-    for name in options.sets:
-        prepared = Prepared(options, name, options.size)
-        found = {
-            "lexical": prepared.ranks(only_lexical),
-            "dense": prepared.ranks(only_dense),
-            "hybrid": prepared.shipped,
-        }
-        for lang in sorted(found["hybrid"], reverse=True):
-            cells = [f"{hit(r[lang], 1):.4f} | {hit(r[lang], 5):.4f} | {mrr(r[lang]):.4f}" for r in found.values()]
-            print(f"| {name} | {lang} | {len(found['hybrid'][lang])} | " + " | ".join(cells) + " |", flush=True)
-            below += mrr(found["hybrid"][lang]) < mrr(found["lexical"][lang])
-    print(f"\nhybrid below its lexical leg by MRR@10: {below} of the rows above")
-    return below
-
-
-def table(options: argparse.Namespace, rows: dict[str, Callable[[str], dict[str, list[int]]]]) -> int:
-    """Print MRR@10 of rows x (set, language), with the mean over the columns."""
-    printed = False
-    for label, ranks in rows.items():
-        found = {f"{name} {lang}": mrr(r) for name in options.sets for lang, r in sorted(ranks(name).items())}
-        if not printed:
-            print("| | " + " | ".join(found) + " | mean |\n|" + "---|" * (len(found) + 2))
-            printed = True
-        cells = " | ".join(f"{value:.4f}" for value in found.values())
-        print(f"| {label} | {cells} | {np.mean(list(found.values())):.4f} |", flush=True)
-    return 0
-
-
-def sizes(options: argparse.Namespace) -> int:
-    """Print MRR@10 by passage size."""
-    return table(
-        options,
-        {str(s): lambda name, s=s: Prepared(options, name, s).shipped for s in (200, 300, 400, 500)},
-    )
-
-
-def fusion(options: argparse.Namespace) -> int:
-    """Print MRR@10 by way of fusion."""
-    prepared = {name: Prepared(options, name, options.size) for name in options.sets}
-    ways = {
-        "lexical": only_lexical,
-        "dense": only_dense,
-        **{f"reciprocal ranks, {k}": reciprocal_ranks(k) for k in (10, 60)},
-        **{f"best score, {w}": best_score(w) for w in (0.2, 0.4)},
-        **{f"z scores, {w}": standard_scores(w) for w in (0.2, 0.4)},
-        **{f"points, {w}": points(w) for w in (5, 10, 15, 20, 30)},
-    }
-    rows = {label: lambda name, f=fuse: prepared[name].ranks(f) for label, fuse in ways.items()}
-    return table(options, {**rows, "as shipped": lambda name: prepared[name].shipped})
 
 
 def overlap_f1(left: str, right: str) -> float:
@@ -224,56 +152,157 @@ def evidence_table(options: argparse.Namespace) -> int:
     return 0
 
 
-def encodings(options: argparse.Namespace) -> int:
-    """Print the share of pieces of 4 to 400 characters that are read as they were written."""
-    rng = random.Random(SEED)
-    articles = [text for text in read_news(DEFAULT_DATA, 2_000) if len(text) > 400]
-    traditional = opencc.OpenCC("s2t")
-    lengths = (4, 8, 16, 64, 400)
-    print("| written in | " + " | ".join(f"{length} characters" for length in lengths) + " |")
-    print("|---|" + "---|" * len(lengths))
-    for name in ("utf-8", "gb18030", "big5", "utf-16-le", "utf-16-be"):
-        cells = []
-        for length in lengths:
-            right = tried = 0
-            while tried < 500:
-                article = rng.choice(articles)
-                start = rng.randrange(len(article) - length)
-                piece = article[start : start + length]
-                piece = (traditional.convert(piece) if name == "big5" else piece).strip()
-                try:
-                    data = piece.encode(name)
-                except UnicodeEncodeError:  # Big5 lacks some characters
-                    continue
-                if len(re.findall("[\u4e00-\u9fff]", piece)) < 3:
-                    continue
-                tried += 1
-                right += _read(data) == piece
-            cells.append(f"{right / tried:.3f}")
-        print(f"| {name} | " + " | ".join(cells) + " |")
+def baseline_ranks(prepared: Prepared) -> dict[str, list[int]]:
+    """Language -> the rank of the first relevant passage by the baseline."""
+    baseline = Baseline(prepared.bot)
+    found: dict[str, list[int]] = {}
+    for question, *_ in prepared.questions:
+        rows = list(baseline.search(question.text))
+        passages = prepared.bot.index.store.passages(rows)
+        rank = next((i for i, passage in enumerate(passages, start=1) if is_relevant(question, passage)), 0)
+        found.setdefault(question.lang, []).append(rank)
+    return found
+
+
+def legs(options: argparse.Namespace) -> int:
+    """Print the table of legs; the number of rows in which the hybrid is below a leg."""
+    ways = ["bm25s", "lexical", "dense", "hybrid"]
+    print("| set | lang | n | " + " | ".join(f"{way} hit@1 | hit@3 | hit@5 | MRR@10" for way in ways) + " |")
+    print("|---|---|---|" + "---|" * 4 * len(ways))
+    below = 0
+    for name in options.sets:
+        prepared = Prepared(options, name, options.size)
+        found = {
+            "bm25s": baseline_ranks(prepared),
+            "lexical": prepared.ranks(only_lexical),
+            "dense": prepared.ranks(only_dense),
+            "hybrid": prepared.shipped,
+        }
+        for lang in sorted(found["hybrid"], reverse=True):
+            cells = [
+                " | ".join(f"{v:.4f}" for v in (*(hit(r[lang], k) for k in (1, 3, 5)), mrr(r[lang])))
+                for r in found.values()
+            ]
+            print(f"| {name} | {lang} | {len(found['hybrid'][lang])} | " + " | ".join(cells) + " |", flush=True)
+            best = max(mrr(found[leg][lang]) for leg in ("lexical", "dense"))
+            below += mrr(found["hybrid"][lang]) < best
+    print(f"\nrows in which the hybrid's MRR@10 is below a leg's: {below}")
+    return below
+
+
+def answers(options: argparse.Namespace) -> int:
+    """Print what `wenqu eval` says of the answers to the article's questions."""
+    bot = ready_bot(options, options.eval / "qingdao" / "corpus", "qingdao", options.size)
+    result = evaluate(bot, read_questions(options.eval / "qingdao"))
+    names = ("hit@1", "hit@3", "evidence@1", "marked_share", "false_refusal", "false_answer", "auroc", "p50_ms")
+    print("| qingdao | n | " + " | ".join(names) + " |\n|---|---|" + "---|" * len(names))
+    for part, figures in result.items():
+        print(f"| {part} | {figures['n']} | " + " | ".join(f"{figures[name]}" for name in names) + " |")
     return 0
 
 
-def _read(data: bytes) -> str:
-    try:
-        return decode(data).text
-    except ReadError:
-        return ""
+def refusal_table(options: argparse.Namespace) -> int:
+    """Print AUROC and the two error rates of the shipped threshold."""
+    bot = ready_bot(options, options.eval / "cmrc_dev" / "corpus", "cmrc_dev", options.size)
+    own = [q.text for q in read_questions(options.eval / "cmrc_dev")][:: max(1, 3219 // (options.limit or 3219))]
+    others = [q.text for q in read_questions(options.eval / "rgb_zh")]
+    yes, no = ([bot.ask(text).confidence for text in texts] for texts in (own, others))
+    threshold = bot.settings.threshold
+    print(
+        f"answerable {len(yes)}, unanswerable {len(no)}, AUROC {auroc(yes, no):.4f}, "
+        f"false refusal {np.mean(np.array(yes) < threshold):.4f}, false answer {np.mean(np.array(no) >= threshold):.4f}"
+    )
+    return 0
 
 
-def main() -> int:
-    """Parse the command line and print one table."""
-    tables = {"legs": legs, "sizes": sizes, "fusion": fusion, "evidence": evidence_table, "encodings": encodings}
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=tables, nargs="?", default="legs")
+def haystack(options: argparse.Namespace) -> int:
+    """Print MRR@10 of xquad_even alone and among the news articles."""
+    corpus = options.work / "haystack-corpus"
+    if not corpus.is_dir():
+        shutil.copytree(options.eval / "xquad_even" / "corpus", corpus)
+        for number, text in enumerate(read_news(DEFAULT_DATA)):
+            folder = corpus / f"news{number // 1000:03d}"
+            folder.mkdir(exist_ok=True)
+            (folder / f"{number:06d}.txt").write_text(text, encoding="utf-8")
+    bots = {
+        "alone": ready_bot(options, options.eval / "xquad_even" / "corpus", "xquad_even", options.size),
+        "among the news": ready_bot(options, corpus, "haystack", options.size),
+    }
+    print("| xquad_even | passages | zh MRR@10 | en MRR@10 | p50 ms | p99 ms |\n|---|---|---|---|---|---|")
+    for label, bot in bots.items():
+        result = evaluate(bot, read_questions(options.eval / "xquad_even")[:: max(1, 1224 // (options.limit or 1224))])
+        cells = [result["zh"]["mrr@10"], result["en"]["mrr@10"], result["all"]["p50_ms"], result["all"]["p99_ms"]]
+        print(f"| {label} | {bot.index.manifest['passages']} | " + " | ".join(map(str, cells)) + " |", flush=True)
+    return 0
+
+
+def seconds(work: Callable[[], Any], runs: int = 5) -> float:
+    """The median time of a call."""
+    times = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return float(np.median(times))
+
+
+def speed(options: argparse.Namespace) -> int:
+    """Print how fast texts are encoded and ranked, and how large the models are."""
+    texts = ["".join(text.split())[:300] for text in read_news(DEFAULT_DATA, 6_000)]
+    texts = [text for text in texts if len(text) == 300][:5_000]
+    rate = len(texts) / seconds(lambda: options.embedder.encode_passages(texts), runs=3)
+    bot = ready_bot(options, options.eval / "cmrc_dev" / "corpus", "cmrc_dev", options.size)
+    questions = [q.text for q in read_questions(options.eval / "cmrc_dev")][:300]
+    queries = [understand(text, bot.index.store.names) for text in questions]
+    encode = seconds(lambda: [options.embedder.encode_query(query.folded) for query in queries]) / len(queries)
+    found = []
+    for query in queries:
+        lexical, dense = retriever.candidates(bot.index, query, retriever.query_vector(query, options.embedder))
+        rows = sorted(dense, key=lambda row: -dense[row])[: retriever.READ]
+        found.append((query, dict(zip(rows, bot.index.store.passages(rows), strict=True)), lexical, dense))
+    rank = seconds(lambda: [retriever.ranked(*one) for one in found]) / len(found)
+    models = sum(file.stat().st_size for file in BUNDLED_FOLDER.parent.rglob("*") if file.is_file()) / 1e6
+    print(
+        f"{rate:,.0f} passages of 300 characters a second; a query encoded in {encode * 1000:.3f} ms, "
+        f"ranked in {rank * 1000:.2f} ms; models {models:.1f} MB"
+    )
+    return 0
+
+
+TABLES = {
+    "legs": legs,
+    "answers": answers,
+    "evidence": evidence_table,
+    "refusal": refusal_table,
+    "haystack": haystack,
+    "speed": speed,
+}
+
+
+def options_of(description: str | None, tables: Iterable[str]) -> argparse.Namespace:
+    """The command line of this script and of compare.py."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=" ".join(tables))
     parser.add_argument("--eval", type=Path, default=ROOT.parent / "shared" / "eval")
     parser.add_argument("--work", type=Path, default=ROOT / "index" / "eval")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--size", type=int, default=load_settings().passage_size)
     parser.add_argument("--limit", type=int, default=None, help="most questions of a set")
     options = parser.parse_args()
+    if unknown := set(options.tables) - set(tables):
+        parser.error(f"no table {', '.join(unknown)}; one of {' '.join(tables)}")
     options.embedder = load_embedder()
-    return 1 if tables[options.table](options) else 0
+    return options
+
+
+def main() -> int:
+    """Print the tables; the exit status counts the rows in which the hybrid is below a leg."""
+    options = options_of(__doc__, TABLES)
+    failed = 0
+    for name in options.tables or TABLES:
+        print(f"\n## {name}\n", flush=True)
+        failed += TABLES[name](options)
+    return min(failed, 1)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,12 @@ def read_held_out(data: Path, name: str) -> list[tuple[str, str]]:
         return [(query, passage) for query, passage in map(json.loads, lines) if is_held_out(passage)]
 
 
+def read_raw_passages(data: Path, name: str) -> list[str]:
+    """The distinct passages of one set, as they stand, in file order."""
+    with lzma.open(data / "pairs" / f"{name}.jsonl.xz", "rt", encoding="utf-8") as lines:
+        return list(dict.fromkeys(passage for _, passage in map(json.loads, lines)))
+
+
 def read_news(data: Path, limit: int | None = None) -> Iterator[str]:
     """The news articles without their line head."""
     with lzma.open(data / "news_articles.jsonl.xz", "rt", encoding="utf-8") as lines:

@@ -1,0 +1,206 @@
+"""How well a passage, and each of its sentences, answers a query: features, and a learned score of the passage.
+
+A passage is worth what the legs say of it and what its best sentence says. The weights are fitted by
+`scripts/train_ranker.py`; `evidence` weighs the same features of sentences for its own purpose.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.answer_type import TYPES, AnswerType, is_question
+from bot.text import bigrams, fold, sentences
+from bot.types import Passage, Query
+
+Vector = npt.NDArray[np.float64]
+
+WEIGHTS = Path(__file__).parent / "model" / "ranker" / "weights.json"
+SENTENCE_FEATURES = (
+    "overlap",  # the share of the query's terms that the sentence holds, by rarity
+    "stand_in",  # the share that only stands for the answer (什么机构: 机构)
+    "pairs",  # the share of the query's character pairs
+    "local",  # the share of the terms, by how few sentences of the passage hold each: its subject is in all of them
+    "local_pairs",  # the share of the character pairs, likewise
+    "before",  # terms that it lacks and the sentence before holds
+    "after",  # terms that it lacks and the sentence after holds
+    "topic",  # terms that none of the three holds, but the title, the heading or the passage's first sentence
+    "answers",  # terms that the sentence before holds, if that is a question
+    "question",  # it is a question
+    "measured",  # a number in the measure that is asked for
+    "short",  # fewer than 12 characters
+    "length",  # characters / 100, at most 2
+    "first",  # it opens the passage
+    *(f"type:{name}" for name in TYPES),
+)
+PASSAGE_FEATURES = (
+    "lexical",  # BM25 / 10
+    "lexical_gap",  # how far below the best candidate, as a share of its score
+    "cosine",
+    "phrase",  # square of the share of the query's letters that the passage holds in one run
+    "coverage",  # the share of the query's terms that it holds, by rarity
+    "title",  # the share of the terms that its title or heading holds
+    "named",  # the title stands in the question
+    "opening",  # it opens its article
+    "size",  # characters / 500
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query as the ranker sees it; made once a query."""
+
+    query: Query
+    type: AnswerType
+    pairs: tuple[str, ...]
+    letters: str
+    total: float
+
+    @classmethod
+    def of(cls, query: Query) -> Asked:
+        """The query with its answer type, character pairs and the sum of its terms' rarities."""
+        total = sum(term.rarity for term in query.terms)
+        return cls(
+            query, AnswerType.of(query), tuple(dict.fromkeys(bigrams(query.translated))), letters(query.folded), total
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A passage as the ranker reads it: offsets, folded text and features of its sentences, and its own features."""
+
+    spans: tuple[tuple[int, int], ...]
+    folded: tuple[str, ...]
+    sentence_features: Vector
+    passage_features: Vector
+
+
+def letters(folded: str) -> str:
+    """The letters and digits of folded text, without marks and spaces."""
+    return re.sub(r"\W", "", folded)
+
+
+def held(alternatives: Mapping[str, float], folded: str) -> float:
+    """The weight of the best alternative that the folded text holds, 0 to 1; a Latin one counts as a whole word."""
+    return max((weight for term, weight in alternatives.items() if _holds(folded, term)), default=0.0)
+
+
+def _holds(folded: str, term: str) -> bool:
+    if term not in folded:
+        return False
+    return not term.isascii() or re.search(rf"(?<![a-z0-9]){re.escape(term)}(?![a-z0-9])", folded) is not None
+
+
+def coverage(query: Query, folded: str) -> float:
+    """The share of the query's terms that the folded text holds, each weighed by its rarity: 0 to 1."""
+    total = sum(term.rarity for term in query.terms)
+    return sum(term.rarity * held(term.alternatives, folded) for term in query.terms) / total if total else 0.0
+
+
+def read(asked: Asked, passage: Passage, lexical: float = 0.0, best: float = 0.0, cosine: float = 0.0) -> Reading:
+    """The features of a passage and its sentences; `lexical`, `best` and `cosine` are what the legs said of it.
+
+    `best` is the BM25 of the best candidate.
+    """
+    spans = tuple(sentences(passage.text)) or ((0, len(passage.text)),)
+    folded = tuple(fold(passage.text[start:end]) for start, end in spans)
+    about = fold(f"{passage.title}\n{passage.heading}")
+    # Rows are sentences and, last, title with heading; columns are terms.
+    grid = np.array([[held(t.alternatives, text) for t in asked.query.terms] for text in (*folded, about)])
+    grid = grid.reshape(len(folded) + 1, len(asked.query.terms))
+    rarity = np.array([term.rarity for term in asked.query.terms]) / (asked.total or 1.0)
+    rows = _sentence_rows(asked, folded, grid, rarity, opening=passage.start == 0)
+    covered = grid[:-1].max(axis=0)
+    title = letters(fold(passage.title))
+    features = (
+        lexical / 10,
+        (best - lexical) / best if best else 0.0,
+        cosine,
+        _longest_run(asked.letters, letters("".join(folded))) ** 2,
+        float(covered @ rarity),
+        float(grid[-1] @ rarity),
+        float(len(title) > 1 and title in asked.letters),
+        float(passage.start == 0),
+        len(passage.text) / 500,
+    )
+    return Reading(spans, folded, rows, np.array(features))
+
+
+def _sentence_rows(asked: Asked, folded: Sequence[str], grid: Vector, rarity: Vector, *, opening: bool) -> Vector:
+    stand_in = np.array([float(asked.type.stands_in(term.source)) for term in asked.query.terms])
+    none = np.zeros(len(rarity))
+    topic = np.maximum(grid[-1], grid[0])
+    local = _shares(np.minimum(grid[:-1], 1.0), rarity)
+    held_pairs = np.array([[float(pair in text) for pair in asked.pairs] for text in folded])
+    pairs = held_pairs.mean(axis=1) if asked.pairs else np.zeros(len(folded))
+    local_pairs = _shares(held_pairs, np.ones(len(asked.pairs)))
+    rows = []
+    for i, text in enumerate(folded):
+        own, before = grid[i], grid[i - 1] if i else none
+        after = grid[i + 1] if i + 1 < len(folded) else none
+        beside = np.maximum(np.maximum(own, before), after)
+        lacks_before = float(np.maximum(before - own, 0.0) @ rarity)
+        asks_before = i > 0 and is_question(folded[i - 1])
+        rows.append(
+            [
+                float((own * (1 - stand_in)) @ rarity),
+                float((own * stand_in) @ rarity),
+                pairs[i],
+                local[i],
+                local_pairs[i],
+                lacks_before,
+                float(np.maximum(after - own, 0.0) @ rarity),
+                float(np.maximum(topic - beside, 0.0) @ rarity),
+                float(before @ rarity) if asks_before else 0.0,
+                float(is_question(text)),
+                float(asked.type.measured(text)),
+                float(len(text) < 12),
+                min(2.0, len(text) / 100),
+                float(i == 0),
+                *asked.type.held(text, asked.query.folded),
+            ]
+        )
+    return np.array(rows)
+
+
+def _shares(grid: Vector, weights: Vector) -> Vector:
+    """For each sentence the share of what the passage holds at all, each weighed by the inverse sentence frequency."""
+    if not grid.size:
+        return np.zeros(len(grid))
+    frequency = grid.sum(axis=0)
+    weights = weights * (frequency > 0) * np.log((len(grid) + 1) / (frequency + 0.5)).clip(0)
+    shares: Vector = grid @ weights / (weights.sum() or 1.0)
+    return shares
+
+
+def _longest_run(asked: str, text: str) -> float:
+    """The longest run of the question's letters that the text holds, as a share of the question: 0 to 1."""
+    start = longest = 0
+    while start + longest < len(asked):
+        if asked[start : start + longest + 1] in text:
+            longest += 1
+        else:
+            start += 1
+    return longest / len(asked) if asked else 0.0
+
+
+def passage_score(reading: Reading) -> float:
+    """What a passage is worth as a hit, higher is better: its own features and its best sentence."""
+    sentence, passage = _weights()
+    return float(reading.passage_features @ passage + (reading.sentence_features @ sentence).max())
+
+
+@cache
+def _weights() -> tuple[Vector, Vector]:
+    stored: dict[str, dict[str, float]] = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    return (
+        np.array([stored["sentence"][name] for name in SENTENCE_FEATURES]),
+        np.array([stored["passage"][name] for name in PASSAGE_FEATURES]),
+    )

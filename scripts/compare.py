@@ -1,0 +1,154 @@
+"""Compare settings on the evaluation sets: python scripts/compare.py TABLE.
+
+    sizes     the passage size from 200 to 500 characters
+    fusion    ways to join the two legs
+    encodings pieces of news articles, written in every encoding and read back
+
+What was chosen by these tables, and why, stands in EXPERIMENTS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import opencc
+from evaluate import Prepared, Scores, mrr, only_dense, only_lexical, options_of
+from training_data import DEFAULT_DATA, read_news
+
+from bot.encoding import decode
+from bot.errors import ReadError
+
+SEED = 1
+
+
+def order(scores: Scores) -> Scores:
+    """Row -> rank from 1."""
+    return {row: i for i, row in enumerate(sorted(scores, key=lambda r: (-scores[r], r)), start=1)}
+
+
+def reciprocal_ranks(constant: int) -> Callable[[Scores, Scores], Scores]:
+    """Reciprocal rank fusion, Cormack et al. 2009."""
+
+    def fuse(lexical: Scores, dense: Scores) -> Scores:
+        ranks = [order(lexical), order(dense)]
+        return {row: sum(1 / (constant + r[row]) for r in ranks if row in r) for row in {*lexical, *dense}}
+
+    return fuse
+
+
+def best_score(weight: float) -> Callable[[Scores, Scores], Scores]:
+    """Convex combination of BM25 over the question's best BM25, and cosine."""
+
+    def fuse(lexical: Scores, dense: Scores) -> Scores:
+        best = max(lexical.values(), default=1.0)
+        return {row: (1 - weight) * lexical.get(row, 0.0) / best + weight * dense[row] for row in dense}
+
+    return fuse
+
+
+def standard_scores(weight: float) -> Callable[[Scores, Scores], Scores]:
+    """Convex combination of z scores over the candidates."""
+
+    def z(scores: Scores, rows: Sequence[int]) -> np.ndarray:
+        values = np.array([scores.get(row, 0.0) for row in rows])
+        return (values - values.mean()) / (values.std() + 1e-9)
+
+    def fuse(lexical: Scores, dense: Scores) -> Scores:
+        rows = sorted(dense)
+        return dict(zip(rows, (1 - weight) * z(lexical, rows) + weight * z(dense, rows), strict=True))
+
+    return fuse
+
+
+def points(worth: float) -> Callable[[Scores, Scores], Scores]:
+    """BM25 plus `worth` points for a cosine of 1."""
+    return lambda lexical, dense: {row: lexical.get(row, 0.0) + worth * dense[row] for row in dense}
+
+
+def table(options: argparse.Namespace, rows: dict[str, Callable[[str], dict[str, list[int]]]]) -> int:
+    """Print MRR@10 of rows x (set, language), with the mean over the columns."""
+    printed = False
+    for label, ranks in rows.items():
+        found = {f"{name} {lang}": mrr(r) for name in options.sets for lang, r in sorted(ranks(name).items())}
+        if not printed:
+            print("| | " + " | ".join(found) + " | mean |\n|" + "---|" * (len(found) + 2))
+            printed = True
+        cells = " | ".join(f"{value:.4f}" for value in found.values())
+        print(f"| {label} | {cells} | {np.mean(list(found.values())):.4f} |", flush=True)
+    return 0
+
+
+def sizes(options: argparse.Namespace) -> int:
+    """Print MRR@10 by passage size."""
+    return table(
+        options,
+        {str(s): lambda name, s=s: Prepared(options, name, s).shipped for s in (200, 300, 400, 500)},
+    )
+
+
+def fusion(options: argparse.Namespace) -> int:
+    """Print MRR@10 by way of fusion."""
+    prepared = {name: Prepared(options, name, options.size) for name in options.sets}
+    ways = {
+        "lexical": only_lexical,
+        "dense": only_dense,
+        **{f"reciprocal ranks, {k}": reciprocal_ranks(k) for k in (10, 60)},
+        **{f"best score, {w}": best_score(w) for w in (0.2, 0.4)},
+        **{f"z scores, {w}": standard_scores(w) for w in (0.2, 0.4)},
+        **{f"points, {w}": points(w) for w in (5, 10, 15, 20, 30)},
+    }
+    rows = {label: lambda name, f=fuse: prepared[name].ranks(f) for label, fuse in ways.items()}
+    return table(options, {**rows, "as shipped": lambda name: prepared[name].shipped})
+
+
+def encodings(options: argparse.Namespace) -> int:
+    """Print the share of pieces of 4 to 400 characters that are read as they were written."""
+    rng = random.Random(SEED)
+    articles = [text for text in read_news(DEFAULT_DATA, 2_000) if len(text) > 400]
+    traditional = opencc.OpenCC("s2t")
+    lengths = (4, 8, 16, 64, 400)
+    print("| written in | " + " | ".join(f"{length} characters" for length in lengths) + " |")
+    print("|---|" + "---|" * len(lengths))
+    for name in ("utf-8", "gb18030", "big5", "utf-16-le", "utf-16-be"):
+        cells = []
+        for length in lengths:
+            right = tried = 0
+            while tried < 500:
+                article = rng.choice(articles)
+                start = rng.randrange(len(article) - length)
+                piece = article[start : start + length]
+                piece = (traditional.convert(piece) if name == "big5" else piece).strip()
+                try:
+                    data = piece.encode(name)
+                except UnicodeEncodeError:  # Big5 lacks some characters
+                    continue
+                if len(re.findall("[\u4e00-\u9fff]", piece)) < 3:
+                    continue
+                tried += 1
+                right += _read(data) == piece
+            cells.append(f"{right / tried:.3f}")
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    return 0
+
+
+def _read(data: bytes) -> str:
+    try:
+        return decode(data).text
+    except ReadError:
+        return ""
+
+
+def main() -> int:
+    """Parse the command line and print one table."""
+    tables = {"sizes": sizes, "fusion": fusion, "encodings": encodings}
+    options = options_of(__doc__, tables)
+    return tables[options.tables[0]](options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
