@@ -64,7 +64,7 @@ class Bot:
     def search(self, question: str, k: int, legs: tuple[str, ...] = retriever.LEGS) -> list[Hit]:
         """The `k` best hits for a question, whether or not they answer it. Raises QueryError."""
         index = self.index
-        query = understand(checked_question(question, self.settings.max_question), index.store.names)
+        query = self._understood(question, index)
         return retriever.search(index, query, retriever.query_vector(query, self.embedder), k, legs)
 
     def ask(self, question: str) -> Answer:
@@ -74,7 +74,7 @@ class Bot:
         """
         clock = _Clock()
         index = self.index
-        query = understand(checked_question(question, self.settings.max_question), index.store.names)
+        query = self._understood(question, index)
         vector = retriever.query_vector(query, self.embedder)
         clock.lap("understand")
         hits = retriever.search(index, query, vector, self.settings.sources)
@@ -92,6 +92,10 @@ class Bot:
         mode = "lexical_only" if "vectors" in degraded else "stale_generation" if self._stale else "passages"
         clock.lap("refusal")
         return Answer(question, text, refused, confidence, found, mode, degraded, index.generation, clock.laps)
+
+    def _understood(self, question: str, index: Index) -> Query:
+        checked = checked_question(question, self.settings.max_question)
+        return understand(checked, index.store.names, index.dictionary)
 
     def source(self, passage_id: str) -> tuple[Passage, Article] | None:
         """A passage of the live generation with its whole article, or None where there is none of that id."""

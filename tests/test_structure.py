@@ -14,7 +14,7 @@ LAYERS = [
     ["settings"],
     ["text"],
     ["encoding"],
-    ["readers"],
+    ["readers", "dictionary"],
     ["corpus", "passages", "embedder", "bridge", "lexical", "engines", "vectors"],
     ["store"],
     ["index"],
