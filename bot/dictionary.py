@@ -1,8 +1,8 @@
 """corpus/dictionary.txt: the user's own words, cut whole, and names that stand for one another.
 
-One entry a line: a word (`创投思维`), or `别名 = 本名` (several aliases apart by , or 、). `#` begins a comment. What is
-read here is kept in the generation that it made, so that a question is cut as its index was. jieba, which is one for
-the whole process, never learns these words: the text is cut around them before jieba sees it.
+One entry a line: a word (`创投思维`), or `别名 = 本名` (several aliases apart by , or 、). `#` begins a comment.
+What is read here is kept in the generation that it made, so that a question is cut as its index was. jieba, which is
+one for the whole process, never learns these words: the text is cut around them before jieba sees it.
 """
 
 from __future__ import annotations
@@ -120,12 +120,11 @@ class Dictionary:
         return self._cut[word]
 
     def report(self) -> dict[str, Any]:
-        """What `wenqu info` shows: counts, entries, and the lines that are not used."""
+        """What `wenqu info` shows: the counts and the entries as they are compared."""
         return {
             "words": len(self),
             "aliases": sum(len(entry) - 1 for entry in self.entries),
             "entries": [" = ".join(filter(None, (", ".join(entry[1:]), entry[0]))) for entry in self.entries],
-            "problems": {problem.place: problem.reason for problem in self.problems},
         }
 
     def save(self, folder: Path) -> None:

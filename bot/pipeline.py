@@ -11,6 +11,7 @@ from bot.bridge import understand
 from bot.builder import Progress, Summary, build_index
 from bot.embedder import load_embedder
 from bot.errors import IndexMissing, QueryError, WenquError
+from bot.explanation import ExplainedHit, Explanation, matches
 from bot.index import Index, current_generation, is_stale, open_index
 from bot.settings import Settings
 from bot.text import is_chinese
@@ -92,6 +93,17 @@ class Bot:
         mode = "lexical_only" if "vectors" in degraded else "stale_generation" if self._stale else "passages"
         clock.lap("refusal")
         return Answer(question, text, refused, confidence, found, mode, degraded, index.generation, clock.laps)
+
+    def explain(self, question: str, k: int) -> Explanation:
+        """The `k` best hits with the terms that each one holds, and whether the bot would answer.
+
+        Raises what ask raises.
+        """
+        answer = self.ask(question)
+        query = self._understood(question, self.index)
+        hits = tuple(ExplainedHit(hit, *matches(query, hit.passage)) for hit in self.search(question, k))
+        threshold = self.settings.threshold
+        return Explanation(question, query.terms, hits, answer.confidence, threshold, answer.refused, answer.generation)
 
     def _understood(self, question: str, index: Index) -> Query:
         checked = checked_question(question, self.settings.max_question)

@@ -38,7 +38,8 @@ def bot_of(folder, embedder, dictionary: str = "") -> Bot:
 def test_words_aliases_and_comments_are_read_folded(tmp_path):
     dictionary = read(
         tmp_path,
-        "# 词典\n創投思維  # 一个词\n\n大湖名城、ＬＵＺＨＯＵ ＝ 合肥\n霸都 = 合肥\nC# 语言\nLiu  Qingfeng,刘总=刘庆峰\n",
+        "# 词典\n創投思維  # 一个词\n\n大湖名城、ＬＵＺＨＯＵ ＝ 合肥\n霸都 = 合肥\nC# 语言\n"
+        "Liu  Qingfeng,刘总=刘庆峰\n",
     )
     assert dictionary.problems == []
     assert dictionary.entries == [
@@ -182,5 +183,5 @@ def test_what_was_saved_is_what_is_loaded(tmp_path, embedder):
         "words": 3,
         "aliases": 1,
         "entries": ["霸都 = 庐州", "创投"],
-        "problems": {"dictionary.txt:3": "缺一个词 / a word is missing"},
     }
+    assert bot.index.dictionary.problems == [Problem(3, "缺一个词 / a word is missing")]

@@ -20,7 +20,7 @@ LAYERS = [
     ["index"],
     ["builder"],
     ["retriever", "evidence"],
-    ["refusal"],
+    ["refusal", "explanation"],
     ["pipeline"],
     ["evaluation", "surfaces"],
     ["app"],
