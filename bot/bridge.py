@@ -89,7 +89,7 @@ def understand(question: str, names: Names, dictionary: Dictionary = NO_DICTIONA
         covered = {word for term in bridged for word in term.source.split()}
         bridged += [_own_term(word, {}) for word in latin if word not in covered and not word.isalpha()]
     cut = {term.source for term in (*terms, *bridged)}
-    own = [_own_term(name, dict.fromkeys(dictionary.others(name), 1.0)) for name in named if name not in cut]
+    own = [_named_term(name, dictionary.others(name)) for name in named if name not in cut]
     others = tuple(dict.fromkeys(other for name in named for other in dictionary.others(name)))
     best = filter(None, (_best_translation(term) for term in bridged))
     return Query(question, folded, (*own, *terms, *bridged), " ".join([folded, *others, *best]), others)
@@ -104,6 +104,11 @@ def _best_translation(term: Term) -> str:
 def _own_term(word: str, translations: Mapping[str, float]) -> Term:
     alternatives = {word: 1.0, **translations}
     return Term(word, alternatives, max(rarity(alternative) for alternative in alternatives))
+
+
+def _named_term(name: str, others: Sequence[str]) -> Term:
+    # As rare as its commonest name: a nickname that jieba lacks must not make 合肥 count for more than it did.
+    return Term(name, dict.fromkeys([name, *others], 1.0), min(map(rarity, [name, *others])))
 
 
 def _bridge_english(words: list[str], names: Names) -> list[Term]:

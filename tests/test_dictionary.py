@@ -110,6 +110,11 @@ def test_a_named_thing_is_asked_for_by_all_its_names_and_no_part():
     assert english.terms[1].alternatives["成功"] == 1.0
 
 
+def test_a_thing_is_as_rare_as_its_commonest_name():
+    query = understand("霸都", {}, Dictionary([("合肥", "霸都")]))
+    assert query.terms[0].rarity == text.rarity("合肥") < text.rarity("霸都")
+
+
 def test_two_names_of_one_alias_are_not_taken_for_one_another():
     dictionary = Dictionary([("孙悟空", "大圣"), ("张三", "大圣")])
     assert dictionary.others("大圣") == ["孙悟空", "张三"]

@@ -30,7 +30,7 @@ HELP = """直接输入问题,中文或英文 / Type a question, in Chinese or En
   /help      这一页 / this page
   /quit      退出,也可以按 Ctrl-D / leave, as does Ctrl-D"""
 FIELDS = {"body": "正文 body", "title": "标题 title", "heading": "小标题 heading"}
-MATCH_COLUMNS = ("问题里的词 / term", "文中的词 / matched", "权重 / weight", "稀有度 / rarity", "位置 / where")
+MATCH_COLUMNS = ("词 term", "匹配 match", "权重 weight", "稀有度 rarity", "位置 where")
 
 
 def render_answer(console: Console, answer: Answer, *, whole: bool = False) -> None:
