@@ -14,6 +14,7 @@ from bot.dictionary import NO_DICTIONARY, Dictionary, Problem, read_dictionary
 from bot.index import is_stale, open_index
 from bot.pipeline import Bot
 from bot.settings import load_settings
+from bot.types import Query, Term
 
 ARTICLES = {
     "harbour.txt": "庐州的变化\n\n庐州在2023年新建了七座码头,货运量居全省第一。",
@@ -141,6 +142,14 @@ def test_an_alias_finds_the_passages_of_the_other_name_and_shows_them_as_they_ar
     answer = bot.ask(question)
     assert answer.evidence[0].hit.passage.article_id == article
     assert answer.evidence[0].hit.passage.text in ARTICLES[article]
+
+
+@pytest.mark.parametrize("name", ["blue cat", "七座码"])
+def test_a_word_that_jieba_would_cut_is_one_token_of_the_index(tmp_path, embedder, name):
+    only = Query(name, name, (Term(name, {name: 1.0}, 1.0),), "")  # without bigrams to help
+    with_words = bot_of(tmp_path / "a", embedder, "Blue Cat\n七座码\n")
+    assert len(with_words.index.lexical.search(only, 5)) == 1
+    assert bot_of(tmp_path / "b", embedder).index.lexical.search(only, 5) == []
 
 
 def test_a_changed_dictionary_makes_the_index_stale_and_is_no_article(tmp_path, embedder):

@@ -10,8 +10,10 @@ from conftest import write_articles
 
 from bot.builder import build_index
 from bot.errors import IndexDamaged, QueryError
+from bot.explanation import matches
 from bot.pipeline import REFUSAL, Bot, checked_question
 from bot.settings import load_settings
+from bot.types import Passage, Query, Term
 
 
 @pytest.mark.parametrize("question", ["合肥为什么能成功?", "why did Hefei succeed", "合肥為什麼能成功？"])
@@ -158,6 +160,23 @@ def test_scripts_widths_case_and_invisible_characters_meet_and_the_original_is_s
     assert first.hit.passage.text == FOLDED[article]
     assert answer.text == FOLDED[article] + " [1]"
     assert answer.query == question
+
+
+def test_invisible_characters_hide_no_word_on_either_side(folded_bot):
+    plain, hidden = (
+        folded_bot.explain(question, 1) for question in ("量子芯片在多少度", "量\u200d子芯\ufeff片在多少度")
+    )
+    assert hidden.terms == plain.terms
+    assert [match.term.source for match in hidden.hits[0].matches] == ["量子", "芯片"]
+    assert hidden.hits[0].missing == ()
+
+
+def test_the_heaviest_alternative_that_a_passage_holds_explains_it():
+    passage = Passage("1", "a", "题目", "", "他们在城市里,也叫都市", 0, 11)
+    term = Term("city", {"都市": 0.4, "城市": 0.9, "市区": 1.0}, 0.5)
+    found, missing = matches(Query("", "", (term,), ""), passage)
+    assert [(match.alternative, match.fields) for match in found] == [("城市", ("body",))]
+    assert missing == ()
 
 
 def test_an_explanation_says_which_terms_matched_where_and_whether_the_bot_would_answer(bot):
