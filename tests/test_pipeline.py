@@ -163,11 +163,9 @@ def test_scripts_widths_case_and_invisible_characters_meet_and_the_original_is_s
 
 
 def test_invisible_characters_hide_no_word_on_either_side(folded_bot):
-    plain, hidden = (
-        folded_bot.explain(question, 1) for question in ("量子芯片在多少度", "量\u200d子芯\ufeff片在多少度")
-    )
+    plain, hidden = (folded_bot.explain(question, 1) for question in ("量子芯片工作", "量\u200d子芯\ufeff片工作"))
     assert hidden.terms == plain.terms
-    assert [match.term.source for match in hidden.hits[0].matches] == ["量子", "芯片"]
+    assert [match.term.source for match in hidden.hits[0].matches] == ["量子", "芯片", "工作"]
     assert hidden.hits[0].missing == ()
 
 
