@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from bot.dictionary import NO_DICTIONARY, Dictionary
 from bot.text import QUESTION_WORDS, content_words, fold, is_chinese, rarity
 from bot.types import Query, Term
 
@@ -70,24 +71,28 @@ def pinyin_of(words: Iterable[str]) -> dict[str, list[str]]:
     return names
 
 
-def understand(question: str, names: Names) -> Query:
+def understand(question: str, names: Names, dictionary: Dictionary = NO_DICTIONARY) -> Query:
     """The query that every leg is asked; `names` are the pinyin readings of the corpus's words.
 
-    Chinese terms come in reading order, bridged ones after them.
+    The dictionary's words come first, then Chinese terms in reading order, then bridged ones.
     """
     folded = " ".join(fold(question).split())
-    terms = [Term(word, {word: 1.0}, rarity(word)) for word in content_words(folded) if is_chinese(word)]
-    latin = [word for word in dict.fromkeys(content_words(folded)) if not is_chinese(word)]
-    if not latin:
+    named, left = dictionary.named(folded)
+    terms = [Term(word, {word: 1.0}, rarity(word)) for word in content_words(left) if is_chinese(word)]
+    latin = [word for word in dict.fromkeys(content_words(left)) if not is_chinese(word)]
+    if not latin and not named:
         return Query(question, folded, tuple(terms), folded)
     if is_chinese(folded):  # a name or a code inside a Chinese question: as it stands, or by its pinyin
         bridged = [_own_term(word, {term: _PINYIN_WEIGHT for term in names.get(word, ())}) for word in latin]
     else:
-        bridged = _bridge_english(english_words(folded), names)
+        bridged = _bridge_english(english_words(left), names)
         covered = {word for term in bridged for word in term.source.split()}
         bridged += [_own_term(word, {}) for word in latin if word not in covered and not word.isalpha()]
-    best = [_best_translation(term) for term in bridged]
-    return Query(question, folded, (*terms, *bridged), " ".join([folded, *filter(None, best)]))
+    cut = {term.source for term in (*terms, *bridged)}
+    own = [_named_term(name, dictionary.others(name)) for name in named if name not in cut]
+    others = tuple(dict.fromkeys(other for name in named for other in dictionary.others(name)))
+    best = filter(None, (_best_translation(term) for term in bridged))
+    return Query(question, folded, (*own, *terms, *bridged), " ".join([folded, *others, *best]), others)
 
 
 def _best_translation(term: Term) -> str:
@@ -99,6 +104,11 @@ def _best_translation(term: Term) -> str:
 def _own_term(word: str, translations: Mapping[str, float]) -> Term:
     alternatives = {word: 1.0, **translations}
     return Term(word, alternatives, max(rarity(alternative) for alternative in alternatives))
+
+
+def _named_term(name: str, others: Sequence[str]) -> Term:
+    # As rare as its commonest name: a nickname that jieba lacks must not make 合肥 count for more than it did.
+    return Term(name, dict.fromkeys([name, *others], 1.0), min(map(rarity, [name, *others])))
 
 
 def _bridge_english(words: list[str], names: Names) -> list[Term]:

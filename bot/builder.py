@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from bot.bridge import pinyin_of
 from bot.corpus import Skipped, read_article, scan
+from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
 from bot.engines import engine_class
 from bot.errors import CorpusError, ReadError
 from bot.index import GENERATION, made_by, publish, sha256, vectors_file, writing
@@ -40,6 +41,7 @@ class Summary:
     dropped: Counter[str]
     embedded: int
     seconds: float
+    dictionary: Dictionary
 
 
 def build_index(settings: Settings, embedder: Embedder, progress: Progress = lambda done, total: None) -> Summary:
@@ -64,21 +66,21 @@ class _Builder:
 
     def __init__(self, settings: Settings, embedder: Embedder, folder: Path, generation: str) -> None:
         self.settings, self.embedder, self.folder, self.generation = settings, embedder, folder, generation
+        self.files, self.skipped = scan(settings.corpus)
         self.store = StoreWriter(folder / "passages.sqlite")
-        self.lexical = LexicalWriter(folder / "lexical")
+        self.dictionary = self._take_dictionary()
+        self.lexical = LexicalWriter(folder / "lexical", self.dictionary)
         self.engine = engine_class(settings.engine)(embedder.dim)
         self.cache = VectorCache(settings.index / "cache.sqlite", embedder, generation)
         self.waiting: list[Passage] = []
-        self.skipped: list[Skipped] = []
-        self.warnings: list[tuple[str, str]] = []
+        self.warnings = [(problem.place, problem.reason) for problem in self.dictionary.problems]
         self.dropped: Counter[str] = Counter()
         self.articles = 0
 
     def run(self, progress: Progress, started: float) -> Summary:
         """Read, cut, write; returns what was done."""
-        files, self.skipped = scan(self.settings.corpus)
-        for done, file in enumerate(files):
-            progress(done, len(files))
+        for done, file in enumerate(self.files):
+            progress(done, len(self.files))
             try:
                 article, digest, warning = read_article(self.settings.corpus, file)
             except ReadError as error:
@@ -97,9 +99,9 @@ class _Builder:
                 if len(self.waiting) == _BATCH:
                     self._embed()
         self._embed()
-        progress(len(files), len(files))
+        progress(len(self.files), len(self.files))
         if not self.store.rows:
-            self._abandon(len(files))
+            self._abandon()
         self._finish()
         seconds = time.monotonic() - started
         skipped = sorted(self.skipped, key=lambda s: s.path)
@@ -112,19 +114,29 @@ class _Builder:
             self.dropped,
             self.cache.embedded,
             seconds,
+            self.dictionary,
         )
+
+    def _take_dictionary(self) -> Dictionary:
+        """The corpus's dictionary, taken out of the files that are read as articles."""
+        file = next((file for file in self.files if file.path == DICTIONARY), None)
+        if file is None:
+            return NO_DICTIONARY
+        self.files.remove(file)
+        self.store.add_file(file)
+        return read_dictionary(self.settings.corpus / file.path)
 
     def _embed(self) -> None:
         if self.waiting:
             self.engine.add(self.cache.encode([passage.text for passage in self.waiting]))
             self.waiting.clear()
 
-    def _abandon(self, files: int) -> NoReturn:
+    def _abandon(self) -> NoReturn:
         shutil.rmtree(self.folder, ignore_errors=True)
         why = "; ".join(f"{s.path}: {s.code}" for s in self.skipped[:3])
         raise CorpusError(
             f"文章文件夹没有可用的文章: {self.settings.corpus}",
-            f"none of the {files} files can be used" + (f" ({why})" if why else ""),
+            f"none of the {len(self.files)} files can be used" + (f" ({why})" if why else ""),
             "put .txt, .md or .html articles into it",
         )
 
@@ -133,6 +145,7 @@ class _Builder:
             self.store.add_skipped(skipped)
         self.store.close(pinyin_of(self.lexical.vocabulary))
         self.lexical.close()
+        self.dictionary.save(self.folder)
         self.engine.save(vectors_file(self.folder, self.settings.engine))
         self.cache.close()
         files = sorted(p for p in self.folder.rglob("*") if p.is_file() and not p.name.endswith(".lock"))

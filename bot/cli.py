@@ -19,7 +19,7 @@ from bot.settings import Settings, load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bot.builder import Progress, Summary
+    from bot.builder import Progress
     from bot.pipeline import Bot
 
 cli = typer.Typer(
@@ -34,6 +34,9 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Corpus = Annotated[Path | None, typer.Option("--corpus", help="文章文件夹 / folder with the articles")]
 IndexFolder = Annotated[Path | None, typer.Option("--index", help="索引文件夹 / folder of the index")]
+# Entries of the dictionary that `wenqu info` prints; --json holds them all.
+_ENTRIES_SHOWN = 50
+
 AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")]
 
 
@@ -89,6 +92,7 @@ def build(
     from bot.builder import build_index
     from bot.errors import IndexDamaged, IndexMismatch
     from bot.pipeline import Bot
+    from bot.surfaces.terminal import render_summary
 
     settings = load_settings(corpus=corpus, index=index)
     bot = Bot(settings)
@@ -103,7 +107,7 @@ def build(
     if summary is None:
         out.print(f"索引已是最新 / the index is up to date: {bot.index.generation}")
     else:
-        _print_summary(out, summary)
+        render_summary(out, summary)
 
 
 @cli.command()
@@ -112,13 +116,19 @@ def search(
     corpus: Corpus = None,
     index: IndexFolder = None,
     k: Annotated[int, typer.Option("-k", min=1, max=100, help="段落数 / how many passages")] = 5,
+    explain: Annotated[bool, typer.Option("--explain", help="说明名次的由来 / say why each ranks as it does")] = False,
     as_json: AsJson = False,
 ) -> None:
     """只检索段落,不作答 / The passages found, without an answer."""
-    from bot.surfaces.terminal import render_hits
+    from bot.surfaces.terminal import render_explanation, render_hits
     from bot.types import hit_to_dict
 
-    hits = _ready_bot(load_settings(corpus=corpus, index=index)).search(question, k)
+    bot = _ready_bot(load_settings(corpus=corpus, index=index))
+    if explain:
+        explanation = bot.explain(question, k)
+        _print_json(explanation.to_dict()) if as_json else render_explanation(out, explanation)
+        return
+    hits = bot.search(question, k)
     if as_json:
         _print_json([hit_to_dict(hit) for hit in hits])
     else:
@@ -135,6 +145,7 @@ def evaluate(
 ) -> None:
     """用带标准证据的问题评测 / Measure on questions with known evidence."""
     from bot import evaluation
+    from bot.surfaces.terminal import render_figures
 
     settings = load_settings(corpus=corpus or folder / "corpus", index=index)
     if index is None:  # never the user's own index; the same folder finds its index again
@@ -146,7 +157,7 @@ def evaluate(
     if as_json:
         _print_json(result)
     else:
-        _print_figures(result)
+        render_figures(out, result)
     missed = evaluation.failures(result, fail_under)
     for line in missed:
         err.print(escape(line), style="red")
@@ -167,6 +178,8 @@ def info(corpus: Corpus = None, index: IndexFolder = None, as_json: AsJson = Fal
     sections: dict[str, dict[str, Any]] = {
         "settings": {name: str(value) for name, value in settings.model_dump().items()},
         "index": manifest,
+        "dictionary": opened.dictionary.report(),
+        "dictionary_problems": {problem.place: problem.reason for problem in opened.dictionary.problems},
         "dropped_lines": dict(opened.store.dropped()),
         "skipped": {s.path: f"{s.code} {s.reason}" for s in skipped},
     }
@@ -176,18 +189,20 @@ def info(corpus: Corpus = None, index: IndexFolder = None, as_json: AsJson = Fal
     for title, rows in sections.items():
         out.print(title, style="bold")
         for name, value in rows.items():
-            out.print(escape(f"  {name}: {value}"))
+            shown = "; ".join(value[:_ENTRIES_SHOWN]) if isinstance(value, list) else value
+            out.print(escape(f"  {name}: {shown}"))
 
 
 def _ready_bot(settings: Settings) -> Bot:
     """A bot whose index is built and fresh; what was built is said on standard error."""
     from bot.pipeline import Bot
+    from bot.surfaces.terminal import render_summary
 
     bot = Bot(settings)
     with _progress() as progress:
         summary = bot.refresh(progress)
     if summary is not None:
-        _print_summary(err, summary)
+        render_summary(err, summary)
     return bot
 
 
@@ -211,31 +226,6 @@ def _progress() -> Iterator[Progress]:
         yield show
     finally:
         bar.stop()
-
-
-def _print_summary(console: Console, summary: Summary) -> None:
-    console.print(
-        escape(
-            f"{summary.generation}: {summary.articles} 篇文章 / articles, {summary.passages} 个段落 / passages, "
-            f"{len(summary.skipped)} 个跳过 / skipped, {summary.seconds:.1f} s"
-        )
-    )
-    for skipped in summary.skipped:
-        console.print(escape(f"  跳过 / skipped {skipped.path}: {skipped.code} {skipped.reason}"), style="yellow")
-    for path, warning in summary.warnings:
-        console.print(escape(f"  注意 / note {path}: {warning}"), style="yellow")
-    if summary.dropped:
-        lines = ", ".join(f"{reason} {count}" for reason, count in sorted(summary.dropped.items()))
-        console.print(escape(f"  未收入的行 / lines left out: {lines}"), style="dim")
-
-
-def _print_figures(result: dict[str, dict[str, Any]]) -> None:
-    from rich.table import Table
-
-    table = Table("", *result)
-    for name in result["all"]:
-        table.add_row(name, *("-" if part[name] is None else f"{part[name]:g}" for part in result.values()))
-    out.print(table)
 
 
 def _print_json(value: object) -> None:

@@ -1,7 +1,7 @@
 """One immutable generation on disk: build beside, publish by rename, verify before use.
 
 index/CURRENT                name of the live generation and the sha256 of its manifest; replaced atomically
-index/gen-000012/            manifest.json  passages.sqlite  lexical/  vectors.<engine>
+index/gen-000012/            manifest.json  passages.sqlite  lexical/  vectors.<engine>  dictionary.json (if any)
 index/cache.sqlite           vectors by content hash: an unchanged passage is never embedded twice
 """
 
@@ -22,6 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bot.corpus import scan
+from bot.dictionary import load_dictionary
 from bot.engines import check_engine_name, engine_class
 from bot.errors import IndexBusy, IndexDamaged, IndexMismatch, IndexMissing, IndexUnwritable, SettingsError
 from bot.lexical import LexicalIndex
@@ -45,6 +46,7 @@ class Index:
         self.degraded: dict[str, str] = {}
         self.store = Store(folder / "passages.sqlite")
         self.lexical = LexicalIndex(folder / "lexical")
+        self.dictionary = load_dictionary(folder)
         self.engine: Engine | None = None
         try:
             loader = engine_class(manifest["engine"]).load
@@ -135,7 +137,7 @@ def _verified_manifest(folder: Path, digest: str) -> dict[str, Any]:
 
 
 def is_stale(settings: Settings, index: Index) -> bool:
-    """Whether a file of the corpus was added, changed or deleted since the index was made."""
+    """Whether a file of the corpus, its dictionary too, was added, changed or deleted since the index was made."""
     files, _ = scan(settings.corpus)
     return set(files) != index.store.files()
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import tantivy
 
+from bot.dictionary import NO_DICTIONARY, Dictionary
 from bot.errors import IndexDamaged
-from bot.text import bigrams, content_bigrams, fold, words
+from bot.text import bigrams, content_bigrams, fold
 from bot.types import Passage, Query
 
 # What a match in a field is worth (table in scripts/EXPERIMENTS.md). `grams` holds the bigrams of the text and is the
@@ -35,11 +36,17 @@ def _register(index: tantivy.Index) -> tantivy.Index:
     return index
 
 
+def _tokens(terms: list[str]) -> str:
+    """Terms as tantivy's field takes them; a word of the dictionary may hold blanks, but is one token."""
+    return " ".join(term.replace(" ", "_") for term in terms)
+
+
 class LexicalWriter:
     """Builds a lexical index in a folder; `vocabulary` gathers the distinct words of all that was added."""
 
-    def __init__(self, folder: Path) -> None:
-        """Begin an index in an empty folder."""
+    def __init__(self, folder: Path, dictionary: Dictionary = NO_DICTIONARY) -> None:
+        """Begin an index in an empty folder; `dictionary` holds the words that are cut whole."""
+        self._dictionary = dictionary
         folder.mkdir(parents=True)
         self._index = _register(tantivy.Index(_schema(), path=str(folder)))
         # One thread keeps the documents in the order of adding, so that equal scores always come in the same order.
@@ -49,13 +56,13 @@ class LexicalWriter:
     def add(self, row: int, passage: Passage) -> None:
         """Add one passage under its row."""
         folded = fold(passage.text)
-        body = words(folded)
+        body = self._dictionary.words(folded)
         self.vocabulary.update(body)
         document = tantivy.Document()
         document.add_unsigned("row", row)
-        document.add_text("body", " ".join(body))
-        document.add_text("title", " ".join(words(fold(passage.title))))
-        document.add_text("heading", " ".join(words(fold(passage.heading))))
+        document.add_text("body", _tokens(body))
+        document.add_text("title", _tokens(self._dictionary.words(fold(passage.title))))
+        document.add_text("heading", _tokens(self._dictionary.words(fold(passage.heading))))
         document.add_text("grams", " ".join(bigrams(folded)))
         self._writer.add_document(document)
 
@@ -94,7 +101,7 @@ class LexicalIndex:
         )
 
     def _clause(self, field: str, term: str, weight: float) -> tantivy.Query:
-        return tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, term, "freq"), weight)
+        return tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, _tokens([term]), "freq"), weight)
 
     def _term_clause(self, alternatives: Mapping[str, float]) -> tantivy.Query:
         """One word of the query: its best alternative counts, in every field that holds it."""

@@ -11,6 +11,7 @@ from bot.bridge import understand
 from bot.builder import Progress, Summary, build_index
 from bot.embedder import load_embedder
 from bot.errors import IndexMissing, QueryError, WenquError
+from bot.explanation import ExplainedHit, Explanation, matches
 from bot.index import Index, current_generation, is_stale, open_index
 from bot.settings import Settings
 from bot.text import is_chinese
@@ -64,7 +65,7 @@ class Bot:
     def search(self, question: str, k: int, legs: tuple[str, ...] = retriever.LEGS) -> list[Hit]:
         """The `k` best hits for a question, whether or not they answer it. Raises QueryError."""
         index = self.index
-        query = understand(checked_question(question, self.settings.max_question), index.store.names)
+        query = self._understood(question, index)
         return retriever.search(index, query, retriever.query_vector(query, self.embedder), k, legs)
 
     def ask(self, question: str) -> Answer:
@@ -74,7 +75,7 @@ class Bot:
         """
         clock = _Clock()
         index = self.index
-        query = understand(checked_question(question, self.settings.max_question), index.store.names)
+        query = self._understood(question, index)
         vector = retriever.query_vector(query, self.embedder)
         clock.lap("understand")
         hits = retriever.search(index, query, vector, self.settings.sources)
@@ -92,6 +93,21 @@ class Bot:
         mode = "lexical_only" if "vectors" in degraded else "stale_generation" if self._stale else "passages"
         clock.lap("refusal")
         return Answer(question, text, refused, confidence, found, mode, degraded, index.generation, clock.laps)
+
+    def explain(self, question: str, k: int) -> Explanation:
+        """The `k` best hits with the terms that each one holds, and whether the bot would answer.
+
+        Raises what ask raises.
+        """
+        answer = self.ask(question)
+        query = self._understood(question, self.index)
+        hits = tuple(ExplainedHit(hit, *matches(query, hit.passage)) for hit in self.search(question, k))
+        threshold = self.settings.threshold
+        return Explanation(question, query.terms, hits, answer.confidence, threshold, answer.refused, answer.generation)
+
+    def _understood(self, question: str, index: Index) -> Query:
+        checked = checked_question(question, self.settings.max_question)
+        return understand(checked, index.store.names, index.dictionary)
 
     def source(self, passage_id: str) -> tuple[Passage, Article] | None:
         """A passage of the live generation with its whole article, or None where there is none of that id."""

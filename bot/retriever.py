@@ -28,7 +28,7 @@ _SAME = 0.8
 
 def query_vector(query: Query, embedder: Embedder) -> Vectors:
     """The unit vector that the dense leg is asked with, shape (dim,)."""
-    return embedder.encode_query(query.folded)
+    return embedder.encode_query(" ".join([query.folded, *query.other_names]))
 
 
 def search(index: Index, query: Query, vector: Vectors | None, k: int, legs: tuple[str, ...] = LEGS) -> list[Hit]:

@@ -57,12 +57,14 @@ class Query:
     """A question as retrieval sees it: `text` as asked, `folded`, and its content terms.
 
     `translated` is the folded text with the best Chinese term of every bridged word added, in reading order.
+    `other_names` are what the dictionary also calls the things that the question names.
     """
 
     text: str
     folded: str
     terms: tuple[Term, ...]
     translated: str
+    other_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

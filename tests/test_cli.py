@@ -101,6 +101,36 @@ def test_search_shows_both_legs(home):
     assert hits[0]["rank_lexical"] == 1
 
 
+def test_search_explain_says_why_and_json_says_the_same(home):
+    done = wenqu(home, "search", "--explain", "when did the Xi'an subway open", "-k", "1")
+    assert done.returncode == 0, done.stderr
+    assert "≥ 阈值 / threshold 0.5: 回答 / answered" in done.stdout
+    row = next(line.split() for line in done.stdout.splitlines() if line.strip().startswith("xi'an"))
+    assert row[1:3] == ["西安", "1.00"]
+    assert "标题 title" in done.stdout
+    explained = json.loads(wenqu(home, "search", "--explain", "--json", "红烧肉怎么做").stdout)
+    assert explained["refused"] is True
+    assert "红烧肉" in explained["hits"][0]["missing"]
+    refused = wenqu(home, "search", "--explain", "红烧肉怎么做").stdout
+    assert "< 阈值 / threshold 0.5: 拒答 / refused" in refused
+    assert "缺少 / missing" in refused
+
+
+def test_the_dictionary_is_taken_up_and_shown(tmp_path):
+    write_articles(tmp_path / "corpus")
+    wenqu(tmp_path, "index")
+    write_articles(tmp_path / "corpus", {"dictionary.txt": "跨径\n长安 = 西安\n长安 = \n"})
+    done = wenqu(tmp_path, "ask", "长安地铁二号线何时开通?")
+    assert "3 个词 / words, 1 个别名 / aliases" in done.stderr
+    assert "dictionary.txt:3" in done.stderr
+    assert "skipped" not in done.stderr.replace("0 个跳过 / skipped", "")
+    assert "西安地铁二号线于2011年9月16日开通" in done.stdout
+    report = json.loads(wenqu(tmp_path, "info", "--json").stdout)
+    assert report["dictionary"] == {"words": 3, "aliases": 1, "entries": ["跨径", "长安 = 西安"]}
+    assert list(report["dictionary_problems"]) == ["dictionary.txt:3"]
+    assert "跨径; 长安 = 西安" in wenqu(tmp_path, "info").stdout
+
+
 def test_info_names_index_model_and_settings(home):
     wenqu(home, "index")
     report = json.loads(wenqu(home, "info", "--json").stdout)

@@ -10,7 +10,10 @@ from conftest import write_articles
 
 from bot.builder import build_index
 from bot.errors import IndexDamaged, QueryError
+from bot.explanation import matches
 from bot.pipeline import REFUSAL, Bot, checked_question
+from bot.settings import load_settings
+from bot.types import Passage, Query, Term
 
 
 @pytest.mark.parametrize("question", ["合肥为什么能成功?", "why did Hefei succeed", "合肥為什麼能成功？"])
@@ -119,3 +122,86 @@ def test_a_folder_with_chinese_names_and_blanks(tmp_path, embedder, settings):
     bot = Bot(moved, embedder)
     bot.refresh()
     assert bot.ask("赵州桥由谁设计").evidence
+
+
+FOLDED = {
+    "simplified.txt": "国家图书馆的数据库收录了三千种古籍。",
+    "traditional.txt": "臺灣鐵路的電聯車於1979年開始營運,由英國製造。",
+    "wide.txt": "ＡＴＭ－９３００型终端机每台售价五万元。",
+    "hidden.txt": "量\u200b子\ufeff芯片在零下二百七十度工作。",
+}
+
+
+@pytest.fixture(scope="module")
+def folded_bot(tmp_path_factory, embedder):
+    folder = tmp_path_factory.mktemp("folded")
+    bot = Bot(load_settings(corpus=write_articles(folder / "c", FOLDED), index=folder / "i"), embedder)
+    bot.refresh()
+    return bot
+
+
+@pytest.mark.parametrize(
+    ("question", "article"),
+    [
+        ("國家圖書館的數據庫收錄了多少種古籍?", "simplified.txt"),
+        ("台湾铁路的电联车何时开始营运?", "traditional.txt"),
+        ("电联车由谁制造", "traditional.txt"),
+        ("atm-9300型终端机售价多少?", "wide.txt"),
+        ("Atm－９３００的售價", "wide.txt"),
+        ("量子芯片在多少度工作?", "hidden.txt"),
+        ("量\u200d子芯\u2060片在多少度工作?", "hidden.txt"),
+        ("国家图\ufeff书馆的数据库收录了多少种古籍?", "simplified.txt"),
+    ],
+)
+def test_scripts_widths_case_and_invisible_characters_meet_and_the_original_is_shown(folded_bot, question, article):
+    answer = folded_bot.ask(question)
+    assert not answer.refused
+    first = answer.evidence[0]
+    assert first.hit.passage.text == FOLDED[article]
+    assert answer.text == FOLDED[article] + " [1]"
+    assert answer.query == question
+
+
+def test_invisible_characters_hide_no_word_on_either_side(folded_bot):
+    plain, hidden = (folded_bot.explain(question, 1) for question in ("量子芯片工作", "量\u200d子芯\ufeff片工作"))
+    assert hidden.terms == plain.terms
+    assert [match.term.source for match in hidden.hits[0].matches] == ["量子", "芯片", "工作"]
+    assert hidden.hits[0].missing == ()
+
+
+def test_the_heaviest_alternative_that_a_passage_holds_explains_it():
+    passage = Passage("1", "a", "题目", "", "他们在城市里,也叫都市", 0, 11)
+    term = Term("city", {"都市": 0.4, "城市": 0.9, "市区": 1.0}, 0.5)
+    found, missing = matches(Query("", "", (term,), ""), passage)
+    assert [(match.alternative, match.fields) for match in found] == [("城市", ("body",))]
+    assert missing == ()
+
+
+def test_an_explanation_says_which_terms_matched_where_and_whether_the_bot_would_answer(bot):
+    explanation = bot.explain("who designed 赵州桥的采摘 zhaozhou qiao", 3)
+    answer = bot.ask("who designed 赵州桥的采摘 zhaozhou qiao")
+    assert (explanation.confidence, explanation.refused) == (answer.confidence, answer.refused)
+    assert explanation.threshold == bot.settings.threshold
+    hits = bot.search("who designed 赵州桥的采摘 zhaozhou qiao", 3)
+    assert [explained.hit for explained in explanation.hits] == hits
+    bridge = next(e for e in explanation.hits if e.hit.passage.article_id == "bridge.md")
+    found = {match.term.source: match for match in bridge.matches}
+    assert found["赵州桥"].alternative == "赵州桥"
+    assert {"title", "body"} >= set(found["赵州桥"].fields) > set()
+    assert "采摘" in [term.source for term in bridge.missing]
+    for explained in explanation.hits:
+        assert len(explained.matches) + len(explained.missing) == len(explanation.terms)
+        assert all(match.alternative in match.term.alternatives for match in explained.matches)
+
+
+def test_an_english_word_is_explained_by_the_chinese_one_that_matched(bot):
+    shape = json.loads(json.dumps(bot.explain("when did the Xi'an subway open", 2).to_dict(), ensure_ascii=False))
+    first = shape["hits"][0]
+    match = {match["source"]: match for match in first["matches"]}["xi'an"]
+    assert (match["alternative"], match["weight"], "title" in match["fields"]) == ("西安", 1.0, True)
+    assert (first["rank_lexical"], first["rank_dense"]) == (1, 1)
+    assert shape["confidence"] >= shape["threshold"]
+    assert shape["refused"] is False
+    refused = bot.explain("红烧肉怎么做", 2)
+    assert refused.refused
+    assert refused.confidence < refused.threshold

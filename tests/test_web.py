@@ -54,6 +54,31 @@ def test_a_bad_question_to_chat_is_an_error_before_any_event(client):
     assert response.json()["error"]["code"] == "invalid_question"
 
 
+def test_search_gives_the_hits_and_explains_them_when_asked(client, bot):
+    plain = client.post("/api/search", json={"question": "赵州桥由谁设计?", "k": 2}).json()
+    assert set(plain) == {"query", "hits"}
+    assert [hit["passage"]["id"] for hit in plain["hits"]] == [h.passage.id for h in bot.search("赵州桥由谁设计?", 2)]
+    assert "matches" not in plain["hits"][0]
+    explained = client.post("/api/search", json={"question": "赵州桥由谁设计?", "k": 2, "explain": True}).json()
+    assert explained == bot.explain("赵州桥由谁设计?", 2).to_dict()
+    assert "设计" in [match["source"] for match in explained["hits"][0]["matches"]]
+    parameters = {"question": "赵州桥由谁设计?", "k": 2, "explain": "true"}
+    assert client.get("/api/search", params=parameters).json() == explained
+    assert client.get("/api/search", params={"question": "赵州桥由谁设计?", "k": 2}).json() == plain
+
+
+def test_a_search_without_question_or_of_too_many_passages_is_an_error(client):
+    for response in (
+        client.get("/api/search"),
+        client.get("/api/search", params={"question": "？"}),
+        client.get("/api/search", params={"question": "赵州桥", "k": 101}),
+        client.post("/api/search", json={"question": "赵州桥", "k": 0}),
+        client.post("/api/search", json={"question": "赵州桥", "explain": "perhaps"}),
+    ):
+        assert response.status_code == 422
+        assert set(response.json()["error"]) == {"code", "message"}
+
+
 def test_source_opens_the_article_at_the_place(client):
     evidence = client.post("/api/ask", json={"question": "赵州桥由谁设计?"}).json()["evidence"][0]
     found = client.get(f"/api/source/{evidence['passage']['id']}").json()
@@ -119,7 +144,7 @@ BAD_BODIES = [
 ]
 
 
-@pytest.mark.parametrize("path", ["/api/ask", "/api/chat"])
+@pytest.mark.parametrize("path", ["/api/ask", "/api/chat", "/api/search"])
 @pytest.mark.parametrize("body", BAD_BODIES, ids=range(len(BAD_BODIES)))
 @pytest.mark.parametrize("kind", ["application/json", "application/octet-stream"])
 def test_any_body_gets_one_short_error_of_one_shape(client, path, body, kind):

@@ -6,12 +6,17 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
+from bot.builder import Summary
 from bot.errors import WenquError
+from bot.explanation import ExplainedHit, Explanation
 from bot.pipeline import Bot
 from bot.types import Answer, Evidence, Hit, Span
 
@@ -24,6 +29,8 @@ HELP = """直接输入问题,中文或英文 / Type a question, in Chinese or En
   /clear     清屏 / clear the screen
   /help      这一页 / this page
   /quit      退出,也可以按 Ctrl-D / leave, as does Ctrl-D"""
+FIELDS = {"body": "正文 body", "title": "标题 title", "heading": "小标题 heading"}
+MATCH_COLUMNS = ("词 term", "匹配 match", "权重 weight", "稀有度 rarity", "位置 where")
 
 
 def render_answer(console: Console, answer: Answer, *, whole: bool = False) -> None:
@@ -45,14 +52,76 @@ def render_hits(console: Console, hits: list[Hit]) -> None:
     if not hits:
         console.print("没有匹配的段落 / no passage matches")
     for number, hit in enumerate(hits, start=1):
-        console.print(_heading(f"{number}. ", hit))
-        legs = []
-        if hit.rank_lexical:
-            legs.append(f"lexical #{hit.rank_lexical} {hit.lexical:.2f}")
-        if hit.rank_dense:
-            legs.append(f"dense #{hit.rank_dense} {hit.dense:.3f}")
-        console.print(Text(f"   {hit.score:.3f} = {', '.join(legs)}  {hit.passage.id}", style="dim"))
-        console.print(Text(_printable(_one_line(hit.passage.text, 120))))
+        _print_hit(console, number, hit)
+
+
+def _print_hit(console: Console, number: int, hit: Hit) -> None:
+    console.print(_heading(f"{number}. ", hit))
+    legs = []
+    if hit.rank_lexical:
+        legs.append(f"lexical #{hit.rank_lexical} {hit.lexical:.2f}")
+    if hit.rank_dense:
+        legs.append(f"dense #{hit.rank_dense} {hit.dense:.3f}")
+    console.print(Text(f"   {hit.score:.3f} = {', '.join(legs)}  {hit.passage.id}", style="dim"))
+    console.print(Text(_printable(_one_line(hit.passage.text, 120))))
+
+
+def render_explanation(console: Console, explanation: Explanation) -> None:
+    """Print whether the bot would answer, then each passage with its scores and the terms that it holds."""
+    sign, verdict = ("<", "拒答 / refused") if explanation.refused else ("≥", "回答 / answered")
+    figures = f"{explanation.confidence:.3f} {sign} 阈值 / threshold {explanation.threshold:g}: {verdict}"
+    console.print(Text(f"置信度 / confidence {figures}", style="bold"))
+    for number, explained in enumerate(explanation.hits, start=1):
+        console.print()
+        _print_hit(console, number, explained.hit)
+        if explained.matches:
+            console.print(Padding(_match_table(explained), (0, 0, 0, 3)))
+        if explained.missing:
+            missing = "、".join(term.source for term in explained.missing)
+            console.print(Text(f"   缺少 / missing: {_printable(missing)}", style="yellow"))
+    if not explanation.hits:
+        render_hits(console, [])
+
+
+def _match_table(explained: ExplainedHit) -> Table:
+    table = Table(*MATCH_COLUMNS, box=None, pad_edge=False, header_style="dim")
+    for match in explained.matches:
+        words = _printable(match.term.source), _printable(match.alternative)
+        weight = f"{match.term.alternatives[match.alternative]:.2f}"
+        where = ", ".join(FIELDS[field] for field in match.fields)
+        table.add_row(*map(Text, (*words, weight, f"{match.term.rarity:.2f}", where)))
+    return table
+
+
+def render_summary(console: Console, summary: Summary) -> None:
+    """Print what an index run did, and what it left out and why."""
+    console.print(
+        Text(
+            f"{summary.generation}: {summary.articles} 篇文章 / articles, {summary.passages} 个段落 / passages, "
+            f"{len(summary.skipped)} 个跳过 / skipped, {summary.seconds:.1f} s"
+        )
+    )
+    if summary.dictionary.entries:
+        report = summary.dictionary.report()
+        console.print(
+            Text(f"  词典 / dictionary: {report['words']} 个词 / words, {report['aliases']} 个别名 / aliases")
+        )
+    for skipped in summary.skipped:
+        line = f"  跳过 / skipped {skipped.path}: {skipped.code} {skipped.reason}"
+        console.print(Text(_printable(line), style="yellow"))
+    for path, warning in summary.warnings:
+        console.print(Text(_printable(f"  注意 / note {path}: {warning}"), style="yellow"))
+    if summary.dropped:
+        lines = ", ".join(f"{reason} {count}" for reason, count in sorted(summary.dropped.items()))
+        console.print(Text(f"  未收入的行 / lines left out: {lines}", style="dim"))
+
+
+def render_figures(console: Console, result: dict[str, dict[str, Any]]) -> None:
+    """Print the figures of an evaluation: a row a figure, a column a language."""
+    table = Table("", *result)
+    for name in result["all"]:
+        table.add_row(name, *("-" if part[name] is None else f"{part[name]:g}" for part in result.values()))
+    console.print(table)
 
 
 def _heading(prefix: str, hit: Hit) -> Text:

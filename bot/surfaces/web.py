@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from bot.pipeline import Bot
 from bot.settings import Settings
-from bot.types import Answer, evidence_to_dict, passage_to_dict
+from bot.types import Answer, evidence_to_dict, hit_to_dict, passage_to_dict
 
 STATIC = Path(__file__).parents[1] / "static"
 # Characters of the answer sent at a time: whole code points, so that no half of a character ever travels alone.
@@ -24,6 +24,13 @@ class Question(BaseModel):
     """What is asked. The length is checked by the bot, which says it in words."""
 
     question: str = Field(max_length=20_000, description="问题,中文或英文 / the question, Chinese or English")
+
+
+class SearchQuestion(Question):
+    """What is looked for, and how much is said about each passage."""
+
+    k: int = Field(5, ge=1, le=100, description="段落数 / how many passages")
+    explain: bool = Field(False, description="说明每个段落为何排在那里 / say why each passage stands where it does")
 
 
 def router(bot: Bot, settings: Settings) -> APIRouter | None:
@@ -60,5 +67,18 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
     def page() -> FileResponse:
         return FileResponse(STATIC / "index.html")
 
+    _add_search(routes, bot)
     routes.mount("/static", StaticFiles(directory=STATIC))
     return routes
+
+
+def _add_search(routes: APIRouter, bot: Bot) -> None:
+    @routes.get("/api/search", summary="The passages found, without an answer")
+    def search_by_address(parameters: Annotated[SearchQuestion, Query()]) -> dict[str, Any]:
+        return search(parameters)
+
+    @routes.post("/api/search", summary="The passages found, without an answer")
+    def search(body: SearchQuestion) -> dict[str, Any]:
+        if body.explain:
+            return bot.explain(body.question, body.k).to_dict()
+        return {"query": body.question, "hits": [hit_to_dict(hit) for hit in bot.search(body.question, body.k)]}

@@ -1,0 +1,98 @@
+"""Why each passage stands where it does: the terms it holds, each leg's rank and score, the confidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bot.evidence import coverage
+from bot.text import fold
+from bot.types import Hit, Passage, Query, Term, hit_to_dict
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A term of the query that a passage holds: as which `alternative`, of which weight, in which fields."""
+
+    term: Term
+    alternative: str
+    fields: tuple[str, ...]  # of body, title, heading
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedHit:
+    """A hit with the terms that it holds and those that it lacks."""
+
+    hit: Hit
+    matches: tuple[Match, ...]
+    missing: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The hits of a question explained. The bot refuses when `confidence`, of the first hit, is below `threshold`."""
+
+    query: str
+    terms: tuple[Term, ...]
+    hits: tuple[ExplainedHit, ...]
+    confidence: float
+    threshold: float
+    refused: bool
+    generation: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The one JSON shape of an explanation, for every surface."""
+        return {
+            "query": self.query,
+            "terms": [_term_to_dict(term) for term in self.terms],
+            "hits": [_explained_to_dict(explained) for explained in self.hits],
+            "confidence": round(self.confidence, 4),
+            "threshold": self.threshold,
+            "refused": self.refused,
+            "generation": self.generation,
+        }
+
+
+def matches(query: Query, passage: Passage) -> tuple[tuple[Match, ...], tuple[Term, ...]]:
+    """The terms of the query that a passage holds, each as its heaviest alternative there, and those that it lacks.
+
+    Matched as the confidence reads a passage: by characters, a Latin word as a whole word.
+    """
+    fields = {"body": fold(passage.text), "title": fold(passage.title), "heading": fold(passage.heading)}
+    found: list[Match] = []
+    missing: list[Term] = []
+    for term in query.terms:
+        for alternative in sorted(term.alternatives, key=lambda name: -term.alternatives[name]):
+            held = tuple(field for field, text in fields.items() if _holds(text, alternative))
+            if held:
+                found.append(Match(term, alternative, held))
+                break
+        else:
+            missing.append(term)
+    return tuple(found), tuple(missing)
+
+
+def _holds(folded: str, word: str) -> bool:
+    return coverage(Query("", "", (Term(word, {word: 1.0}, 1.0),), ""), folded) > 0
+
+
+def _term_to_dict(term: Term) -> dict[str, Any]:
+    weights = {alternative: round(weight, 4) for alternative, weight in term.alternatives.items()}
+    return {"source": term.source, "alternatives": weights, "rarity": round(term.rarity, 4)}
+
+
+def _explained_to_dict(explained: ExplainedHit) -> dict[str, Any]:
+    return {
+        **hit_to_dict(explained.hit),
+        "matches": [
+            {
+                "source": match.term.source,
+                "alternative": match.alternative,
+                "weight": round(match.term.alternatives[match.alternative], 4),
+                "rarity": round(match.term.rarity, 4),
+                "fields": list(match.fields),
+            }
+            for match in explained.matches
+        ],
+        "missing": [term.source for term in explained.missing],
+    }
