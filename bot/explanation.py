@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bot.evidence import coverage
+from bot.ranker import coverage
 from bot.text import fold
 from bot.types import Hit, Passage, Query, Term, hit_to_dict
 
