@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import lzma
-import random
 import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from bot.text import fold, sentences
+from bot.text import fold
 
 DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 HELD_OUT_SETS = frozenset({"zh_qa_cmrc2018_train", "en-zh_tatoeba", "en-zh_python_docs"})
@@ -61,16 +60,3 @@ def read_news(data: Path, limit: int | None = None) -> Iterator[str]:
             if number == limit:
                 return
             yield _NEWS_HEAD.sub("", json.loads(line)["text"])
-
-
-def news_pairs(data: Path, per_article: int, rng: random.Random) -> list[tuple[str, str]]:
-    """(a sentence, the rest of its article): the inverse cloze task, Lee et al. 2019. Folded."""
-    pairs = []
-    for article in read_news(data):
-        spans = [(start, end) for start, end in sentences(article) if end - start >= 12]
-        if len(spans) < 3:
-            continue
-        for start, end in rng.sample(spans, min(per_article, len(spans))):
-            rest = article[max(0, start - 300) : start] + article[end : end + 300]
-            pairs.append((fold(article[start:end])[:120], fold(rest)))
-    return pairs
