@@ -20,7 +20,7 @@ _PATTERNS = {
     "rank": (r"第几|排名|名次|\brank(?:ed|ing)?\b", rf"第\s*{_NUMERAL}|排名|位列|名列|居首|榜首"),
     "number": (
         r"多少|几|多大|多高|多长|多远|多重|占比|比例|\bhow (?:many|much|long|far|old|big|large|tall)|\bnumber of",
-        rf"{_NUMERAL}\s*[^\s\W\d年月日]|百分之|\d",
+        rf"{_NUMERAL}\s*[^\s\W\d年月日]|百分之|[\d.,]*\d",
     ),
     "date": (
         r"什么时候|何时|哪一?[年天日月]|几[年月日号]|时间|日期|多久|什么年|\bwhen\b|\bwhat (?:year|date|day|month)",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -17,9 +16,6 @@ from bot.errors import WenquError
 from bot.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from bot.builder import Progress
     from bot.pipeline import Bot
 
 cli = typer.Typer(
@@ -44,7 +40,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")
 def ask(question: str, corpus: Corpus = None, index: IndexFolder = None, as_json: AsJson = False) -> None:
     """提一个问题,得到答案和证据 / One question, one answer with its evidence."""
     from bot.pipeline import checked_question
-    from bot.surfaces.terminal import render_answer
+    from bot.rendering import render_answer
 
     settings = load_settings(corpus=corpus, index=index)
     checked_question(question, settings.max_question)  # said at once, not after an index run
@@ -92,11 +88,11 @@ def build(
     from bot.builder import build_index
     from bot.errors import IndexDamaged, IndexMismatch
     from bot.pipeline import Bot
-    from bot.surfaces.terminal import render_summary
+    from bot.rendering import progress_bar, render_summary
 
     settings = load_settings(corpus=corpus, index=index)
     bot = Bot(settings)
-    with _progress() as progress:
+    with progress_bar(err) as progress:
         try:
             summary = None if force else bot.refresh(progress)
             if force:
@@ -120,7 +116,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """只检索段落,不作答 / The passages found, without an answer."""
-    from bot.surfaces.terminal import render_explanation, render_hits
+    from bot.rendering import render_explanation, render_hits
     from bot.types import hit_to_dict
 
     bot = _ready_bot(load_settings(corpus=corpus, index=index))
@@ -145,14 +141,14 @@ def evaluate(
 ) -> None:
     """用带标准证据的问题评测 / Measure on questions with known evidence."""
     from bot import evaluation
-    from bot.surfaces.terminal import render_figures
+    from bot.rendering import progress_bar, render_figures
 
     settings = load_settings(corpus=corpus or folder / "corpus", index=index)
     if index is None:  # never the user's own index; the same folder finds its index again
         settings = load_settings(corpus=settings.corpus, index=settings.index / "eval" / folder.resolve().name)
     questions = evaluation.read_questions(folder)
     bot = _ready_bot(settings)
-    with _progress() as progress:
+    with progress_bar(err) as progress:
         result = evaluation.evaluate(bot, questions, lambda done: progress(done, len(questions)))
     if as_json:
         _print_json(result)
@@ -163,6 +159,21 @@ def evaluate(
         err.print(escape(line), style="red")
     if missed:
         raise typer.Exit(1)
+
+
+@cli.command()
+def calibrate(
+    folder: Annotated[Path, typer.Argument(help="含 questions.jsonl 的文件夹 / folder with questions.jsonl")],
+    corpus: Corpus = None,
+    index: IndexFolder = None,
+) -> None:
+    """按你自己的文章和问题校准拒答 / Fit the refusal to your own articles and questions."""
+    from bot.calibration import recalibrate
+    from bot.evaluation import read_questions
+    from bot.rendering import render_fits
+
+    questions = read_questions(folder)
+    render_fits(out, recalibrate(_ready_bot(load_settings(corpus=corpus, index=index)), questions))
 
 
 @cli.command()
@@ -196,36 +207,14 @@ def info(corpus: Corpus = None, index: IndexFolder = None, as_json: AsJson = Fal
 def _ready_bot(settings: Settings) -> Bot:
     """A bot whose index is built and fresh; what was built is said on standard error."""
     from bot.pipeline import Bot
-    from bot.surfaces.terminal import render_summary
+    from bot.rendering import progress_bar, render_summary
 
     bot = Bot(settings)
-    with _progress() as progress:
+    with progress_bar(err) as progress:
         summary = bot.refresh(progress)
     if summary is not None:
         render_summary(err, summary)
     return bot
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A progress bar on standard error that shows only where there is a terminal and something to wait for."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-
-    bar = Progress(
-        BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal
-    )
-    tasks: list[Any] = []
-
-    def show(done: int, total: int) -> None:
-        if not tasks:
-            bar.start()
-            tasks.append(bar.add_task("", total=total))
-        bar.update(tasks[0], completed=done, total=total)
-
-    try:
-        yield show
-    finally:
-        bar.stop()
 
 
 def _print_json(value: object) -> None:

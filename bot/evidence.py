@@ -35,10 +35,11 @@ _NEARLY = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """The marked spans of a passage, and the share of the query's terms that its best sentence holds."""
+    """The marked spans of a passage, the passage as it was read, and which of its sentences is the best."""
 
     spans: tuple[Span, ...]
-    overlap: float
+    reading: ranker.Reading
+    best: int
 
 
 def mark(query: Query, passage: Passage, vector: Vectors | None, embedder: Embedder) -> Marked:
@@ -53,8 +54,7 @@ def mark(query: Query, passage: Passage, vector: Vectors | None, embedder: Embed
     best = int(np.argmax(scores))
     beside = [i for i in (best - 1, best + 1) if 0 <= i < len(scores) and scores[i] >= scores[best] - _NEARLY]
     chosen = sorted([best, *sorted(beside, key=lambda i: -scores[i])[:1]])
-    overlap = ranker.coverage(query, reading.folded[best])
-    return Marked(_joined(passage.text, [reading.spans[i] for i in chosen]), overlap)
+    return Marked(_joined(passage.text, [reading.spans[i] for i in chosen]), reading, best)
 
 
 def _joined(text: str, spans: list[tuple[int, int]]) -> tuple[Span, ...]:

@@ -82,14 +82,16 @@ class Bot:
         clock.lap("retrieve")
         marked = [evidence.mark(query, hit.passage, vector, self.embedder) for hit in hits]
         clock.lap("evidence")
-        confidence = refusal.confidence(query, hits, marked[0] if marked else None)
+        weights, problem = refusal.load_weights(self.settings.index)
+        confidence = refusal.confidence(query, hits, marked[0] if marked else None, weights)
         refused = confidence < self.settings.threshold
         found: tuple[Evidence, ...] = ()
         if not refused:
             worth = [i for i, hit in enumerate(hits) if hit.score >= _WORTH_SHOWING * hits[0].score]
             found = tuple(Evidence(hits[i], marked[i].spans, number) for number, i in enumerate(worth, start=1))
         text = _refusal(query) if refused else _answer_text(found[0])
-        degraded = {**index.degraded, **({"index": self._stale} if self._stale else {})}
+        missing = {"index": self._stale, "refusal": problem}
+        degraded = {**index.degraded, **{part: reason for part, reason in missing.items() if reason}}
         mode = "lexical_only" if "vectors" in degraded else "stale_generation" if self._stale else "passages"
         clock.lap("refusal")
         return Answer(question, text, refused, confidence, found, mode, degraded, index.generation, clock.laps)

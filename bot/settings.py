@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     engine: str = Field("faiss", pattern="^[a-z_]+$", description="Vector engine: a module of bot/engines.")
     passage_size: int = Field(500, ge=50, le=500, description="Most characters of a passage.")
     sources: int = Field(3, ge=1, le=20, description="Most sources an answer shows.")
-    threshold: float = Field(0.5, ge=0, le=1, description="Confidence below which the bot declines to answer.")
+    threshold: float = Field(0.4, ge=0, le=1, description="Confidence below which the bot declines to answer.")
     host: str = Field("127.0.0.1", description="Address that `wenqu serve` listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that `wenqu serve` listens on.")
     max_question: int = Field(2000, ge=10, le=2000, description="Most characters of a question.")

@@ -2,7 +2,7 @@
 
 Small corpora are made of passages that no model was trained on (see training_data.py). Questions about a passage of the
 corpus have an answer, questions about any other passage, and search queries of other kinds, have none. A logistic
-regression over the raw signals of the first hit gives the probability that the answer is there.
+regression (bot/calibration.py) over the raw signals of the first hit gives the probability that the answer is there.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_predict
-from training_data import DEFAULT_DATA, read_held_out, read_pairs
+from training_data import DEFAULT_DATA, read_held_out, read_news, read_pairs
 
-from bot import evidence, refusal, retriever
-from bot.bridge import understand
+from bot import calibration, refusal
 from bot.embedder import load_embedder
-from bot.evaluation import auroc
 from bot.pipeline import Bot
 from bot.settings import load_settings
 from bot.types import Embedder
 
 SEED = 20261124
-# Articles in a corpus: a single one is what a new user has, and its word statistics are the poorest.
-CORPUS_SIZES = [1] * 40 + [5] * 12 + [30] * 6 + [200] * 2
-QUESTIONS = 60  # of each class and corpus, at most
+# (articles with questions, news articles around them, how often). A single article is what a new user has, and its word
+# statistics are the poorest; among thousands something always shares words with a question that has no answer.
+CORPORA = {
+    "zh": [(1, 0, 40), (5, 0, 12), (30, 0, 6), (200, 0, 2), (250, 3000, 2)],
+    "en": [(1, 0, 40), (5, 0, 12), (30, 0, 6), (200, 0, 2), (250, 1000, 1)],
+}
+QUESTIONS = 60  # of each class and corpus, at most; of the largest ten times as many
 SENTENCES = 6  # translated sentences make one made-up article
 # A translated sentence repeats every word of its passage; a question names other things too. This share of an English
 # sentence's words is replaced by words of another one.
@@ -71,34 +71,46 @@ def _reworded(sentence: str, words: list[str], rng: random.Random) -> str:
     return " ".join(rng.choice(words) if rng.random() < REPLACED else word for word in sentence.split())
 
 
-def observe(source: Source, size: int, embedder: Embedder, rng: random.Random) -> list[tuple[list[float], int]]:
-    """(signals, 1 where the corpus answers) for questions of one random corpus of `size` articles."""
+def gather(source: Source, size: int, news: list[str], embedder: Embedder, rng: random.Random):
+    """Language -> observations on one random corpus of `size` articles among `news`."""
     rng.shuffle(source.articles)
     inside, outside = source.articles[:size], source.articles[size:]
-    asked = [(q, 1) for _, queries in inside for q in queries]
-    rng.shuffle(asked)
-    other = [q for _, queries in outside[:QUESTIONS] for q in queries]
-    count = min(QUESTIONS, len(asked))
-    asked = asked[:count] + [(q, 0) for q in rng.sample(other, count - count // 3)]
-    asked += [(q, 0) for q in rng.sample(source.unrelated, count // 3)]
-    rows = []
+    answerable = [q for _, queries in inside for q in queries]
+    rng.shuffle(answerable)
+    other = [q for _, queries in outside for q in queries]
+    count = min(QUESTIONS * (10 if news else 1), len(answerable), len(other))
+    unrelated = rng.sample(source.unrelated, count // 3)
+    asked = [(q, True) for q in answerable[:count]]
+    asked += [(q, False) for q in (*rng.sample(other, count - len(unrelated)), *unrelated)]
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder) / "corpus"
         corpus.mkdir()
-        for number, (text, _) in enumerate(inside):
+        for number, text in enumerate([*(text for text, _ in inside), *news]):
             (corpus / f"{number}.txt").write_text(text, encoding="utf-8")
         bot = Bot(load_settings(corpus=corpus, index=Path(folder) / "index"), embedder)
         bot.refresh()
-        for question, answerable in asked:
-            query = understand(question, bot.index.store.names)
-            vector = retriever.query_vector(query, embedder)
-            hits = retriever.search(bot.index, query, vector, 1)
-            if not hits or not query.terms:
-                continue
-            marked = evidence.mark(query, hits[0].passage, vector, embedder)
-            found = refusal.signals(query, hits[0], marked)
-            rows.append(([found[name] for name in refusal.SIGNALS], answerable))
-    return rows
+        return calibration.observe(bot, asked)
+
+
+def plot(fits: dict[str, calibration.Fit], file: Path) -> None:
+    """The reliability plot: of the questions given a confidence, the share that have an answer."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(4.2, 4.2), dpi=110)
+    axes.plot([0, 1], [0, 1], color="0.8")
+    for language, fitted in fits.items():
+        guess, truth = (np.array(column, dtype=float) for column in zip(*fitted.guesses, strict=True))
+        bins = np.minimum((guess * 10).astype(int), 9)
+        used = [b for b in range(10) if (bins == b).sum() >= 10]
+        points = ([guess[bins == b].mean() for b in used], [truth[bins == b].mean() for b in used])
+        axes.plot(*points, marker="o", label=language)
+    axes.set(xlabel="confidence", ylabel="share with an answer", xlim=(0, 1), ylim=(0, 1))
+    axes.legend(frameon=False)
+    figure.tight_layout()
+    figure.savefig(file, metadata={"Software": None})
 
 
 def main() -> None:
@@ -109,35 +121,28 @@ def main() -> None:
     options = parser.parse_args()
     rng = random.Random(SEED)
     embedder = load_embedder()
-    rows, languages = [], []
+    observed: dict[str, list] = {"zh": [], "en": []}
     for source in sources(options.data, rng):
-        for size in CORPUS_SIZES:
-            found = observe(source, size, embedder, rng)
-            rows += found
-            languages += [source.language] * len(found)
-    fitted, lines = {}, []
-    for language in ("zh", "en"):
-        mine = [row for row, name in zip(rows, languages, strict=True) if name == language]
-        x, y = np.array([s for s, _ in mine]), np.array([a for _, a in mine])
-        model = LogisticRegression(C=10.0, class_weight="balanced")
-        guess = cross_val_predict(model, x, y, cv=5, method="predict_proba")[:, 1]
-        model.fit(x, y)
-        weights = zip(refusal.SIGNALS, model.coef_[0], strict=True)
-        fitted[language] = {"bias": float(model.intercept_[0]), **{name: float(w) for name, w in weights}}
-        yes, no = guess[y == 1], guess[y == 0]
-        lines.append(
-            f"| {language} | {len(yes):,} | {len(no):,} | {auroc(list(yes), list(no)):.3f} "
-            f"| {np.mean(yes < 0.5):.3f} | {np.mean(no >= 0.5):.3f} |"
-        )
-    write(options.out, fitted, lines)
-    print("\n".join([json.dumps(fitted, indent=1), *lines]))
+        for size, around, times in CORPORA[source.language]:
+            news = list(read_news(options.data, around)) if around else []
+            for _ in range(times):
+                for language, found in gather(source, size, news, embedder, rng).items():
+                    observed[language] += found
+    fits = {language: calibration.fit(found) for language, found in observed.items()}
+    lines = [
+        f"| {language} | {f.answerable:,} | {f.unanswerable:,} | {f.auroc:.3f} "
+        f"| {f.false_refusal:.3f} | {f.false_answer:.3f} |"
+        for language, f in fits.items()
+    ]
+    write(options.out, {language: f.weights for language, f in fits.items()}, lines)
+    plot(fits, options.out / "reliability.png")
+    print("\n".join([json.dumps({language: f.weights for language, f in fits.items()}, indent=1), *lines]))
 
 
 def write(out: Path, fitted: dict[str, dict[str, float]], lines: list[str]) -> None:
     """The weights as JSON, and the card that says what they were fitted on."""
     out.mkdir(parents=True, exist_ok=True)
-    rounded = {lang: {name: round(value, 4) for name, value in w.items()} for lang, w in fitted.items()}
-    text = json.dumps(rounded, indent=1) + "\n"
+    text = json.dumps(fitted, indent=1) + "\n"
     (out / "weights.json").write_text(text, encoding="utf-8")
     table = "\n".join(lines)
     (out / "README.md").write_text(
@@ -147,14 +152,18 @@ license: apache-2.0
 # Wenqu's refusal: when to say 「资料中没有」
 
 A logistic regression for each language over the raw signals of the first hit (`bot/refusal.py`), fitted by
-`python scripts/calibrate.py`, seed {SEED}, on corpora of 1 to 200 articles made of passages that no model was trained
-on: CMRC 2018 train (CC BY-SA 4.0), Tatoeba (CC BY 2.0 FR), Python documentation (CC0); questions without an answer also
-from QBQTC, SimCLUE (none stated) and the insurance questions (GPL-3.0). The English "questions" are sentences with
+`python scripts/calibrate.py`, seed {SEED}, on corpora of 1 to 250 articles, the largest among news articles, made of
+passages that no model was trained on: CMRC 2018 train (CC BY-SA 4.0), Tatoeba (CC BY 2.0 FR), Python documentation
+(CC0); questions without an answer also from QBQTC, SimCLUE (none stated) and the insurance questions (GPL-3.0); news
+from CRUD-RAG (Apache-2.0; the texts belong to their outlets). The English "questions" are sentences with
+with
 {REPLACED:.0%} of their words replaced. Five-fold cross-validation, threshold 0.5:
 
 | language | answerable | unanswerable | AUROC | false refusal | false answer |
 |---|---|---|---|---|---|
 {table}
+
+![Reliability: confidence against the share of questions with an answer](reliability.png)
 
 sha256 of `weights.json`: `{hashlib.sha256(text.encode()).hexdigest()}`
 """,

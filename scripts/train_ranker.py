@@ -35,8 +35,8 @@ STEPS = 200
 # the visible sets together.
 PENALTY = 0.0003
 START = {"lexical": 2.0, "cosine": 3.0, "phrase": 1.0, "coverage": 1.0}
-# The fitted weights are averaged with those of plain fusion, a quarter to three: encyclopedia questions are of one kind.
-# It raises bipar_valid and xquad_even by 0.003 and costs cmrc_dev 0.0003.
+# The fitted weights are averaged with those of plain fusion, for encyclopedia questions are of one kind: a quarter of
+# it raises bipar_valid and xquad_even by 0.003 and costs cmrc_dev 0.0003.
 FUSION, FUSION_SHARE = {"lexical": 2.5, "cosine": 3.75, "phrase": 2.5}, 0.25
 # The first words of an encyclopedia paragraph name its subject; half of the articles carry them as their title.
 _SUBJECT = re.compile(r"^[《「“]?([^（(，,。、是为》」”\s]{2,12})")
@@ -114,7 +114,8 @@ def fit(examples: list[Example]) -> tuple[np.ndarray, np.ndarray, dict[str, floa
     first = right & (scores == peaks(scores, question_of, len(examples))[question_of])
     figures = {
         "right article first, by fusion": float(np.mean([e.right[0] for e in examples])),
-        "right article first, by the ranker, before averaging": torch.unique(question_of[first]).numel() / len(examples),
+        "right article first, by the ranker, before averaging": torch.unique(question_of[first]).numel()
+        / len(examples),
     }
     fusion = np.array([FUSION.get(name, 0.0) for name in ranker.PASSAGE_FEATURES])
     fitted, share = 1 - FUSION_SHARE, FUSION_SHARE

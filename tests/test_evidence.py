@@ -9,6 +9,7 @@ from bot.bridge import understand
 from bot.retriever import query_vector
 from bot.types import Hit, Passage
 
+SHIPPED = refusal.shipped_weights()
 TEXT = (
     "第一为什么是北京?因为这里的人才和研发优势强大。2016年,一支团队在中关村成立。"
     "创始人陈云霁毕业于中科大。公司拥有专利2.5万件,排在第14位。团队、资金、政策都向它集中。"
@@ -51,28 +52,39 @@ def test_spans_are_sentences_inside_the_passage(embedder):
             assert 0 <= span.start < span.end <= len(TEXT)
 
 
-def test_coverage_weighs_by_rarity_and_reads_latin_as_words():
-    query = understand("寒武纪的城市", {})
-    assert evidence.coverage(query, "寒武纪在这里") > evidence.coverage(query, "城市在这里") > 0
-    assert evidence.coverage(understand("AI的", {}), "they said so") == 0
-    assert evidence.coverage(understand("AI的", {}), "它是ai公司") == 1
-    assert evidence.coverage(understand("的", {}), "的") == 0  # a question of function words asks for nothing
-
-
 def test_confidence_is_a_probability_that_falls_as_support_does(embedder):
     def confidence(question: str) -> float:
         query = understand(question, {})
         vector = query_vector(query, embedder)
         dense = float(embedder.encode_passages([TEXT])[0] @ vector)
         hit = Hit(PASSAGE, 0.5, 1.0, dense, 1, 1)
-        return refusal.confidence(query, [hit], evidence.mark(query, PASSAGE, vector, embedder))
+        return refusal.confidence(query, [hit], evidence.mark(query, PASSAGE, vector, embedder), SHIPPED)
 
     full, part, none = confidence("公司有多少件专利"), confidence("公司在明天的天气"), confidence("红烧肉怎么做")
     assert 1 >= full > part > none >= 0
     assert full > 0.5 > none
 
 
-def test_no_hit_and_no_content_word_are_no_answer():
-    assert refusal.confidence(understand("合肥", {}), [], None) == 0.0
-    marked = evidence.Marked((), 0.0, 0.0)
-    assert refusal.confidence(understand("的", {}), [Hit(PASSAGE, 0.5)], marked) == 0.0
+def test_no_hit_and_no_content_word_are_no_answer(embedder):
+    assert refusal.confidence(understand("合肥", {}), [], None, SHIPPED) == 0.0
+    query = understand("的", {})
+    marked = evidence.mark(query, PASSAGE, None, embedder)
+    assert refusal.confidence(query, [Hit(PASSAGE, 0.5)], marked, SHIPPED) == 0.0
+
+
+def test_the_year_that_is_asked_for_counts(embedder):
+    def missing(question: str) -> float:
+        query = understand(question, {})
+        marked = evidence.mark(query, PASSAGE, None, embedder)
+        return refusal.signals(query, Hit(PASSAGE, 0.5), marked)["number_missing"]
+
+    assert missing("2016年谁成立了团队") == 0.0
+    assert missing("2023年谁成立了团队") == 1.0
+
+
+def test_damaged_weights_of_ones_own_cost_the_refit_only(tmp_path):
+    assert refusal.load_weights(tmp_path) == (SHIPPED, "")
+    refusal.own_weights_file(tmp_path).write_text('{"zh": {"bias": 1}}', encoding="utf-8")
+    weights, problem = refusal.load_weights(tmp_path)
+    assert weights == SHIPPED
+    assert "wenqu calibrate" in problem

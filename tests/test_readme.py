@@ -19,6 +19,7 @@ FOLDERS_OF_ONE_LINE = (
     "bot/static/",
     "bot/model/embedder/",
     "bot/model/bridge/",
+    "bot/model/ranker/",
     "bot/model/refusal/",
 )
 

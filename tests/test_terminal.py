@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from bot.surfaces import terminal
+from bot import rendering
 from bot.types import Answer, Evidence, Hit, Passage, Span
 
 TEXT = "前面的话。答案在\x1b[31m这里\u202e。后面的话。"
@@ -23,7 +23,7 @@ def answer() -> Answer:
 def rendered(*, colour: bool) -> str:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=colour, color_system="truecolor" if colour else None, soft_wrap=True)
-    terminal.render_answer(console, answer())
+    rendering.render_answer(console, answer())
     return stream.getvalue()
 
 
@@ -48,8 +48,8 @@ def test_a_long_passage_is_shown_around_its_mark_and_whole_on_request():
     start = long.index("这是证据。")
     evidence = Evidence(Hit(Passage("p", "a", "", "", long, 0, len(long)), 0.5), (Span(start, start + 5),), 1)
     console = Console(file=io.StringIO(), force_terminal=False)
-    short = terminal._marked(console, evidence, whole=False).plain
+    short = rendering._marked(console, evidence, whole=False).plain
     assert short.startswith("…")
     assert short.endswith("…")
     assert "【这是证据。】" in short
-    assert terminal._marked(console, evidence, whole=True).plain == long.replace("这是证据。", "【这是证据。】")
+    assert rendering._marked(console, evidence, whole=True).plain == long.replace("这是证据。", "【这是证据。】")
