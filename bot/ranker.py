@@ -89,12 +89,14 @@ def letters(folded: str) -> str:
 
 def held(alternatives: Mapping[str, float], folded: str) -> float:
     """The weight of the best alternative that the folded text holds, 0 to 1; a Latin one counts as a whole word."""
-    return max((weight for term, weight in alternatives.items() if _holds(folded, term)), default=0.0)
+    best = 0.0
+    for term, weight in alternatives.items():
+        if weight > best and term in folded and _holds(folded, term):
+            best = weight
+    return best
 
 
 def _holds(folded: str, term: str) -> bool:
-    if term not in folded:
-        return False
     return not term.isascii() or re.search(rf"(?<![a-z0-9]){re.escape(term)}(?![a-z0-9])", folded) is not None
 
 
@@ -114,9 +116,9 @@ def read(asked: Asked, passage: Passage, lexical: float = 0.0, best: float = 0.0
     about = fold(f"{passage.title}\n{passage.heading}")
     # Rows are sentences and, last, title with heading; columns are terms.
     grid = np.array([[held(t.alternatives, text) for t in asked.query.terms] for text in (*folded, about)])
-    grid = grid.reshape(len(folded) + 1, len(asked.query.terms))
+    grid = np.minimum(grid.reshape(len(folded) + 1, len(asked.query.terms)), 1.0)
     rarity = np.array([term.rarity for term in asked.query.terms]) / (asked.total or 1.0)
-    rows = _sentence_rows(asked, folded, grid, rarity, opening=passage.start == 0)
+    rows = _sentence_rows(asked, folded, grid, rarity)
     covered = grid[:-1].max(axis=0)
     title = letters(fold(passage.title))
     features = (
@@ -133,41 +135,33 @@ def read(asked: Asked, passage: Passage, lexical: float = 0.0, best: float = 0.0
     return Reading(spans, folded, rows, np.array(features))
 
 
-def _sentence_rows(asked: Asked, folded: Sequence[str], grid: Vector, rarity: Vector, *, opening: bool) -> Vector:
+def _sentence_rows(asked: Asked, folded: Sequence[str], grid: Vector, rarity: Vector) -> Vector:
+    own, about = grid[:-1], grid[-1]
+    none = np.zeros((1, len(rarity)))
+    before, after = np.vstack((none, own[:-1])), np.vstack((own[1:], none))
+    beside = np.maximum(np.maximum(own, before), after)
     stand_in = np.array([float(asked.type.stands_in(term.source)) for term in asked.query.terms])
-    none = np.zeros(len(rarity))
-    topic = np.maximum(grid[-1], grid[0])
-    local = _shares(np.minimum(grid[:-1], 1.0), rarity)
-    held_pairs = np.array([[float(pair in text) for pair in asked.pairs] for text in folded])
-    pairs = held_pairs.mean(axis=1) if asked.pairs else np.zeros(len(folded))
-    local_pairs = _shares(held_pairs, np.ones(len(asked.pairs)))
-    rows = []
-    for i, text in enumerate(folded):
-        own, before = grid[i], grid[i - 1] if i else none
-        after = grid[i + 1] if i + 1 < len(folded) else none
-        beside = np.maximum(np.maximum(own, before), after)
-        lacks_before = float(np.maximum(before - own, 0.0) @ rarity)
-        asks_before = i > 0 and is_question(folded[i - 1])
-        rows.append(
-            [
-                float((own * (1 - stand_in)) @ rarity),
-                float((own * stand_in) @ rarity),
-                pairs[i],
-                local[i],
-                local_pairs[i],
-                lacks_before,
-                float(np.maximum(after - own, 0.0) @ rarity),
-                float(np.maximum(topic - beside, 0.0) @ rarity),
-                float(before @ rarity) if asks_before else 0.0,
-                float(is_question(text)),
-                float(asked.type.measured(text)),
-                float(len(text) < 12),
-                min(2.0, len(text) / 100),
-                float(i == 0),
-                *asked.type.held(text, asked.query.folded),
-            ]
-        )
-    return np.array(rows)
+    held_pairs = np.array([[pair in text for pair in asked.pairs] for text in folded], dtype=float)
+    asks = np.array([is_question(text) for text in folded], dtype=float)
+    lengths = np.array([len(text) for text in folded])
+    columns = (
+        own @ (rarity * (1 - stand_in)),
+        own @ (rarity * stand_in),
+        held_pairs.sum(axis=1) / (len(asked.pairs) or 1),
+        _shares(own, rarity),
+        _shares(held_pairs, np.ones(len(asked.pairs))),
+        np.maximum(before - own, 0.0) @ rarity,
+        np.maximum(after - own, 0.0) @ rarity,
+        np.maximum(np.maximum(about, own[0]) - beside, 0.0) @ rarity,
+        (before @ rarity) * np.append(0.0, asks[:-1]),
+        asks,
+        np.array([asked.type.measured(text) for text in folded], dtype=float),
+        (lengths < 12).astype(float),
+        np.minimum(2.0, lengths / 100),
+        (np.arange(len(folded)) == 0).astype(float),
+    )
+    types = np.array([asked.type.held(text, asked.query.folded) for text in folded])
+    return np.column_stack((*columns, types))
 
 
 def _shares(grid: Vector, weights: Vector) -> Vector:
