@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from bot.dictionary import NO_DICTIONARY, Dictionary
+from bot.pinyin import Names, named, spelled_question
 from bot.text import QUESTION_WORDS, content_words, fold, is_chinese, rarity
 from bot.types import Query, Term
 
@@ -25,8 +26,6 @@ _PINYIN_WEIGHT = 1.0
 # The words of a phrase still count beside the phrase: "star market" is 科创板, and its 市场 may be all that is written.
 _PART_WEIGHT = 0.3
 _MAX_PINYIN_WORDS = 4
-
-Names = Mapping[str, Sequence[str]]  # joined pinyin without tones -> words of the corpus
 
 
 @cache
@@ -60,27 +59,17 @@ def english_words(folded: str) -> list[str]:
     return [word.removesuffix("'s") for word in _ENGLISH_WORD.findall(folded)]
 
 
-def pinyin_of(words: Iterable[str]) -> dict[str, list[str]]:
-    """Joined pinyin without tones -> the words so read, for the words of two Han characters or more."""
-    from pypinyin import lazy_pinyin
-
-    names: dict[str, list[str]] = {}
-    for word in words:
-        if len(word) > 1 and all(is_chinese(character) for character in word):
-            names.setdefault("".join(lazy_pinyin(word)), []).append(word)
-    return names
-
-
 def understand(question: str, names: Names, dictionary: Dictionary = NO_DICTIONARY) -> Query:
     """The query that every leg is asked; `names` are the pinyin readings of the corpus's words.
 
     The dictionary's words come first, then Chinese terms in reading order, then bridged ones.
     """
     folded = " ".join(fold(question).split())
-    named, left = dictionary.named(folded)
+    folded = spelled_question(folded, names) or folded
+    own_words, left = dictionary.named(folded)
     terms = [Term(word, {word: 1.0}, rarity(word)) for word in content_words(left) if is_chinese(word)]
     latin = [word for word in dict.fromkeys(content_words(left)) if not is_chinese(word)]
-    if not latin and not named:
+    if not latin and not own_words:
         return Query(question, folded, tuple(terms), folded)
     if is_chinese(folded):  # a name or a code inside a Chinese question: as it stands, or by its pinyin
         bridged = [_own_term(word, {term: _PINYIN_WEIGHT for term in names.get(word, ())}) for word in latin]
@@ -89,8 +78,8 @@ def understand(question: str, names: Names, dictionary: Dictionary = NO_DICTIONA
         covered = {word for term in bridged for word in term.source.split()}
         bridged += [_own_term(word, {}) for word in latin if word not in covered and not word.isalpha()]
     cut = {term.source for term in (*terms, *bridged)}
-    own = [_named_term(name, dictionary.others(name)) for name in named if name not in cut]
-    others = tuple(dict.fromkeys(other for name in named for other in dictionary.others(name)))
+    own = [_named_term(name, dictionary.others(name)) for name in own_words if name not in cut]
+    others = tuple(dict.fromkeys(other for name in own_words for other in dictionary.others(name)))
     best = filter(None, (_best_translation(term) for term in bridged))
     return Query(question, folded, (*own, *terms, *bridged), " ".join([folded, *others, *best]), others)
 
@@ -135,15 +124,14 @@ def _longest_match(words: list[str], position: int, names: Names) -> tuple[int, 
     """How many words from `position` on are one term, and its translations with weights of at most 1."""
     for length in range(min(_MAX_PINYIN_WORDS, len(words) - position), 1, -1):
         part = words[position : position + length]
-        joined = "".join(part).replace("'", "")
-        if joined in names:
-            return length, dict.fromkeys(names[joined], _PINYIN_WEIGHT)
+        if spelled := named(part, names):
+            return length, dict.fromkeys(spelled, _PINYIN_WEIGHT)
         if length == 2 and (found := _look_up("phrase", " ".join(part))):
             parts = {t: p * _PART_WEIGHT for word in part for t, p in _translations(word).items()}
             return 2, {**parts, **_scaled(found)}
     word = words[position]
     translations = _translations(word)
-    read = () if word in QUESTION_WORDS else names.get(word.replace("'", ""), ())
+    read = () if word in QUESTION_WORDS else named([word], names)
     return 1, {**translations, **{name: _pinyin_weight(name, translations) for name in read}}
 
 

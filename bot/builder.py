@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from bot.bridge import pinyin_of
 from bot.corpus import Skipped, read_article, scan
 from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
 from bot.engines import engine_class
@@ -19,6 +18,7 @@ from bot.errors import CorpusError, ReadError
 from bot.index import GENERATION, made_by, publish, sha256, vectors_file, writing
 from bot.lexical import LexicalWriter
 from bot.passages import cut
+from bot.pinyin import pinyin_of
 from bot.settings import Settings
 from bot.store import StoreWriter
 from bot.types import Embedder, Passage

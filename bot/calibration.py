@@ -46,7 +46,7 @@ def observe(bot: Bot, questions: Sequence[tuple[str, bool]]) -> dict[str, list[t
         hits = retriever.search(bot.index, query, vector, 1)
         if hits and query.terms:
             marked = evidence.mark(query, hits[0].passage, vector, bot.embedder)
-            language = "zh" if is_chinese(query.text) else "en"
+            language = "zh" if is_chinese(query.folded) else "en"
             found[language].append((refusal.signals(query, hits[0], marked), answerable))
     return found
 

@@ -139,7 +139,7 @@ def checked_question(question: str, limit: int) -> str:
 
 
 def _refusal(query: Query) -> str:
-    return REFUSAL["zh" if is_chinese(query.text) else "en"]
+    return REFUSAL["zh" if is_chinese(query.folded) else "en"]
 
 
 def _answer_text(first: Evidence) -> str:

@@ -45,7 +45,7 @@ def confidence(query: Query, hits: list[Hit], marked: Marked | None, weights: We
     if not hits or marked is None or not query.terms:
         return 0.0
     # A bridged question never covers a passage as a Chinese one does, so each language has weights of its own.
-    own = weights["zh" if is_chinese(query.text) else "en"]
+    own = weights["zh" if is_chinese(query.folded) else "en"]
     found = signals(query, hits[0], marked)
     total = own["bias"] + sum(own[name] * found[name] for name in SIGNALS)
     return 1.0 / (1.0 + math.exp(-total))

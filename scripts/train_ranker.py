@@ -67,7 +67,7 @@ def observe(bot: Bot, question: str, article: str) -> Example | None:
     query = understand(question, bot.index.store.names)
     vector = retriever.query_vector(query, bot.embedder)
     lexical, dense = retriever.candidates(bot.index, query, vector)
-    points = retriever.fuse(lexical, dense)
+    points = retriever.fuse(query, lexical, dense)
     rows = sorted(points, key=lambda row: (-points[row], row))[:CANDIDATES]
     passages = bot.index.store.passages(rows)
     right = [passage.article_id.startswith(article) for passage in passages]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bot.bridge import english_words, pinyin_of, understand
+from bot.bridge import english_words, understand
+from bot.pinyin import pinyin_of, spelled_question
 from bot.text import fold
 
-NAMES = pinyin_of(["合肥", "西安", "刘庆峰", "我们", "龙", "青岛"])
+NAMES = pinyin_of(["合肥", "西安", "刘庆峰", "我们", "龙", "青岛", "成功", "总价"])
 
 
 def alternatives(question: str) -> dict[str, dict[str, float]]:
@@ -52,3 +53,21 @@ def test_weights_are_shares_and_words_are_read_without_possessive():
     for term in understand("Which universities in Xi'an opened AI majors?", NAMES).terms:
         assert all(0 < weight <= 1 for weight in term.alternatives.values())
     assert english_words(fold("Beijing's 26% share")) == ["beijing", "26", "share"]
+
+
+def test_a_surname_may_come_last_and_an_apostrophe_may_be_missing():
+    assert alternatives("who is Qingfeng Liu")["qingfeng liu"]["刘庆峰"] == 1.0
+    assert alternatives("Xian metro")["xian"]["西安"] > 0
+
+
+def test_a_chinese_question_typed_in_pinyin_is_a_chinese_question():
+    for typed in ("hefei weishenme chenggong", "he fei wei shen me cheng gong?", "Hefeiweishenmechenggong"):
+        query = understand(typed, NAMES)
+        assert query.folded == "合肥为什么成功"
+        assert [term.source for term in query.terms] == ["合肥", "成功"]
+
+
+def test_english_is_not_taken_for_pinyin():
+    assert understand("why did Hefei succeed", NAMES).folded == "why did hefei succeed"
+    assert understand("women", NAMES).folded == "women"
+    assert spelled_question("hefei metro", NAMES) == ""

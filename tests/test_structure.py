@@ -14,7 +14,7 @@ LAYERS = [
     ["settings"],
     ["text"],
     ["encoding"],
-    ["readers", "dictionary", "answer_type"],
+    ["readers", "dictionary", "answer_type", "pinyin"],
     ["ranker"],
     ["corpus", "passages", "embedder", "bridge", "lexical", "engines", "vectors"],
     ["store"],
