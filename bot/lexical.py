@@ -5,6 +5,7 @@ tantivy cuts nothing itself: its fields are split at white space only, so that i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -112,6 +113,28 @@ class LexicalIndex:
                     for field, boost in FIELD_WEIGHTS.items()
                 ]
             )
-            for alternative, weight in alternatives.items()
+            for alternative, weight in self._levelled(alternatives).items()
         ]
         return options[0] if len(options) == 1 else tantivy.Query.disjunction_max_query(options)
+
+    def _levelled(self, alternatives: Mapping[str, float]) -> Mapping[str, float]:
+        """The weights such that each alternative is worth what the word is, however rare the alternative itself is.
+
+        The document frequency of a word is that of its translations together (probabilistic structured queries, Darwish
+        and Oard 2003). Otherwise the oddest translation, met once, outweighs the one that all articles use.
+        """
+        if len(alternatives) == 1:
+            return alternatives
+        count = self._searcher.num_docs
+        frequency = {term: self._searcher.doc_freq("body", term) for term in alternatives}
+        held = {term: weight for term, weight in alternatives.items() if frequency[term]}
+        if not held:
+            return dict(list(alternatives.items())[:1])
+        together = min(count, sum(weight * frequency[term] for term, weight in held.items()))
+        worth = _idf(count, together)
+        return {term: weight * worth / _idf(count, frequency[term]) for term, weight in held.items()}
+
+
+def _idf(count: int, frequency: float) -> float:
+    """BM25's inverse document frequency, as tantivy computes it."""
+    return math.log(1 + (count - frequency + 0.5) / (frequency + 0.5))
