@@ -36,8 +36,11 @@ SETS = [
 ]
 ITERATIONS = 6
 MAX_WORDS = 24  # longer sides are cut: a pair of 24 x 24 words already says little about any one word
-KEEP = 6  # translations a word
-MIN_PROBABILITY = 0.04
+# Many and weak beat few and sure, since lexical.py levels how rare they are: 6 translations of 0.04 and more reach
+# MRR@10 0.871 on English xquad_even and 0.343 on bipar_valid, 12 of 0.015 0.879 and 0.353, these 0.888 and 0.366.
+KEEP = 30
+MIN_PROBABILITY = 0.004
+MIN_FORWARD, MIN_AGREEMENT = 0.003, 0.012
 MIN_PHRASE_COUNT, MIN_DICE = 2, 0.25
 # Glosses explain in brackets what is not the translation: "(Tw)", "CL:個|个[ge4]", "[Hezhou]".
 _GLOSS_NOTE = re.compile(r"\([^)]*\)|\[[^]]*\]|cl:\S*|\b(?:abbr|variant|see|also|written|pr)\b\.?(?: for| of| to)?")
@@ -94,12 +97,12 @@ def model_one(pairs: list[tuple[list[str], list[str]]], iterations: int = ITERAT
 
     forward = expectation_maximisation(key_s, slot_t, t > 0)  # P(t | s): each target slot shares itself over sources
     backward = expectation_maximisation(key_t, slot_s, s > 0)  # P(s | t)
-    real = (key_s > 0) & (key_t > 0) & (forward > 0.01)
+    real = (key_s > 0) & (key_t > 0) & (forward > MIN_FORWARD)
     names_s, names_t = ["", *sources], ["", *targets]
     table: dict[str, dict[str, float]] = defaultdict(dict)
     for i in np.flatnonzero(real):
         agreement = float(np.sqrt(forward[i] * backward[i]))
-        if agreement > 0.03:
+        if agreement > MIN_AGREEMENT:
             table[names_s[key_s[i]]][names_t[key_t[i]]] = agreement
     return table
 
