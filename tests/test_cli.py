@@ -104,7 +104,7 @@ def test_search_shows_both_legs(home):
 def test_search_explain_says_why_and_json_says_the_same(home):
     done = wenqu(home, "search", "--explain", "when did the Xi'an subway open", "-k", "1")
     assert done.returncode == 0, done.stderr
-    assert "≥ 阈值 / threshold 0.5: 回答 / answered" in done.stdout
+    assert "≥ 阈值 / threshold 0.4: 回答 / answered" in done.stdout
     row = next(line.split() for line in done.stdout.splitlines() if line.strip().startswith("xi'an"))
     assert row[1:3] == ["西安", "1.00"]
     assert "标题 title" in done.stdout
