@@ -100,7 +100,9 @@ def _minimise(x: Array, y: npt.NDArray[np.bool_], begin: Array) -> Array:
         slope = x.T @ (share * (_sigmoid(z) - y)) + 2 * PENALTY * (weights - begin)
         return float(value), slope
 
-    found: Array = minimize(loss, begin, jac=True, method="L-BFGS-B").x
+    # What speaks for an answer never lowers the confidence and what is missing never raises it, whatever a sample says.
+    bounds = [(None, None), *((None, 0) if name.endswith("_missing") else (0, None) for name in refusal.SIGNALS)]
+    found: Array = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds).x
     return found
 
 
