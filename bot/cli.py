@@ -16,6 +16,7 @@ from bot.errors import WenquError
 from bot.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from bot.builder import Progress, Summary
     from bot.pipeline import Bot
 
 cli = typer.Typer(
@@ -86,20 +87,13 @@ def build(
 ) -> None:
     """建立或更新索引 / Build or refresh the index."""
     from bot.builder import build_index
-    from bot.errors import IndexDamaged, IndexMismatch
     from bot.pipeline import Bot
     from bot.rendering import progress_bar, render_summary
 
     settings = load_settings(corpus=corpus, index=index)
     bot = Bot(settings)
     with progress_bar(err) as progress:
-        try:
-            summary = None if force else bot.refresh(progress)
-            if force:
-                summary = build_index(settings, bot.embedder, progress)
-        except (IndexDamaged, IndexMismatch) as error:
-            err.print(escape(f"{error} — 正在重建 / rebuilding"), style="yellow")
-            summary = build_index(settings, bot.embedder, progress)
+        summary = build_index(settings, bot.embedder, progress) if force else _rebuilt(bot, progress)
     if summary is None:
         out.print(f"索引已是最新 / the index is up to date: {bot.index.generation}")
     else:
@@ -147,7 +141,7 @@ def evaluate(
     if index is None:  # never the user's own index; the same folder finds its index again
         settings = load_settings(corpus=settings.corpus, index=settings.index / "eval" / folder.resolve().name)
     questions = evaluation.read_questions(folder)
-    bot = _ready_bot(settings)
+    bot = _ready_bot(settings, rebuild=index is None)
     with progress_bar(err) as progress:
         result = evaluation.evaluate(bot, questions, lambda done: progress(done, len(questions)))
     if as_json:
@@ -204,17 +198,29 @@ def info(corpus: Corpus = None, index: IndexFolder = None, as_json: AsJson = Fal
             out.print(escape(f"  {name}: {shown}"))
 
 
-def _ready_bot(settings: Settings) -> Bot:
+def _ready_bot(settings: Settings, *, rebuild: bool = False) -> Bot:
     """A bot whose index is built and fresh; what was built is said on standard error."""
     from bot.pipeline import Bot
     from bot.rendering import progress_bar, render_summary
 
     bot = Bot(settings)
     with progress_bar(err) as progress:
-        summary = bot.refresh(progress)
+        summary = _rebuilt(bot, progress) if rebuild else bot.refresh(progress)
     if summary is not None:
         render_summary(err, summary)
     return bot
+
+
+def _rebuilt(bot: Bot, progress: Progress) -> Summary | None:
+    """Refresh the index, and build anew one that is damaged or of another model; says so."""
+    from bot.builder import build_index
+    from bot.errors import IndexDamaged, IndexMismatch
+
+    try:
+        return bot.refresh(progress)
+    except (IndexDamaged, IndexMismatch) as error:
+        err.print(escape(f"{error} — 正在重建 / rebuilding"), style="yellow")
+        return build_index(bot.settings, bot.embedder, progress)
 
 
 def _print_json(value: object) -> None:

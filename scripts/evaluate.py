@@ -3,6 +3,7 @@
     legs      sets x {bm25s, lexical, dense, hybrid}: hit@1, hit@5, MRR@10; fails when hybrid is below either leg
     answers   what a user reads: evidence@1, marked share, refusals, by `wenqu eval`
     evidence  the marked sentence against the gold sentences of cmrc_evidence, in the right article
+    script    drcd_dev, written in traditional script, asked in both scripts
     refusal   the questions of rgb_zh asked of the corpus of cmrc_dev beside that set's own
     haystack  xquad_even among the news articles of the training data
     speed     passages and queries encoded, the ranker's share of a query, bytes of the models
@@ -26,6 +27,7 @@ from typing import Any
 
 import bm25s
 import numpy as np
+import opencc
 from training_data import DEFAULT_DATA, read_news
 
 from bot import evidence, retriever
@@ -201,6 +203,20 @@ def answers(options: argparse.Namespace) -> int:
     return 0
 
 
+def script(options: argparse.Namespace) -> int:
+    """Print MRR@10 of drcd_dev asked as it is written and in simplified script."""
+    bot = ready_bot(options, options.eval / "drcd_dev" / "corpus", "drcd_dev", options.size)
+    simplified = opencc.OpenCC("t2s")
+    found: dict[str, list[int]] = {"traditional": [], "simplified": []}
+    for question in read_questions(options.eval / "drcd_dev")[: options.limit]:
+        for name, text in (("traditional", question.text), ("simplified", simplified.convert(question.text))):
+            hits = bot.search(text, 10)
+            rank = next((i for i, hit in enumerate(hits, start=1) if is_relevant(question, hit.passage)), 0)
+            found[name].append(rank)
+    print(", ".join(f"{name} {mrr(ranks):.4f}" for name, ranks in found.items()))
+    return 0
+
+
 def refusal_table(options: argparse.Namespace) -> int:
     """Print AUROC and the two error rates of the shipped threshold."""
     bot = ready_bot(options, options.eval / "cmrc_dev" / "corpus", "cmrc_dev", options.size)
@@ -273,6 +289,7 @@ TABLES = {
     "legs": legs,
     "answers": answers,
     "evidence": evidence_table,
+    "script": script,
     "refusal": refusal_table,
     "haystack": haystack,
     "speed": speed,

@@ -112,7 +112,7 @@ def test_search_explain_says_why_and_json_says_the_same(home):
     assert explained["refused"] is True
     assert "红烧肉" in explained["hits"][0]["missing"]
     refused = wenqu(home, "search", "--explain", "红烧肉怎么做").stdout
-    assert "< 阈值 / threshold 0.5: 拒答 / refused" in refused
+    assert "< 阈值 / threshold 0.4: 拒答 / refused" in refused
     assert "缺少 / missing" in refused
 
 
@@ -150,6 +150,37 @@ def test_eval_measures_and_gates(home, tmp_path):
     missed = wenqu(home, *arguments, "--fail-under", "p99_ms=0.0001")
     assert missed.returncode == 1
     assert "p99_ms" in missed.stderr
+
+
+def test_eval_builds_its_own_index_anew_for_other_settings(home, tmp_path):
+    write_articles(tmp_path / "set" / "corpus")
+    row = {"id": "1", "question": "赵州桥由谁设计?", "lang": "zh", "kind": "fact", "evidence_any": ["李春"]}
+    (tmp_path / "set" / "questions.jsonl").write_text(json.dumps(row, ensure_ascii=False), encoding="utf-8")
+    first = wenqu(home, "eval", str(tmp_path / "set"), "--json")
+    again = wenqu(home, "eval", str(tmp_path / "set"), "--json", WENQU_PASSAGE_SIZE="200")
+    assert first.returncode == again.returncode == 0, again.stderr
+    assert "重建" in again.stderr
+    assert json.loads(again.stdout)["zh"]["hit@1"] == 1.0
+
+
+def test_calibrate_fits_the_refusal_or_says_what_is_missing(tmp_path):
+    write_articles(tmp_path / "corpus")
+    rows = [(f"赵州桥由谁设计{'?' * n}", ["李春"]) for n in range(11)]
+    assert_one_clear_line(_calibrate(tmp_path, rows), "evidence_any")
+    done = _calibrate(tmp_path, rows + [(f"第{n}种红烧肉怎么做", []) for n in range(11)])
+    assert done.returncode == 0, done.stderr
+    assert "11 个有答案" in done.stdout
+    assert json.loads((tmp_path / "index" / "refusal.json").read_text(encoding="utf-8")).keys() == {"zh", "en"}
+
+
+def _calibrate(home: Path, rows: list[tuple[str, list[str]]]) -> subprocess.CompletedProcess[str]:
+    lines = [
+        json.dumps({"id": str(i), "question": question, "lang": "zh", "kind": "", "evidence_any": evidence})
+        for i, (question, evidence) in enumerate(rows)
+    ]
+    (home / "questions.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    wenqu(home, "index")
+    return wenqu(home, "calibrate", str(home))
 
 
 @pytest.mark.parametrize(
