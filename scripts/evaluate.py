@@ -56,6 +56,11 @@ def ready_bot(options: argparse.Namespace, corpus: Path, name: str, size: int) -
     return bot
 
 
+def sampled(questions: list[Question], limit: int | None) -> list[Question]:
+    """At most `limit` questions, always the same ones; all in a random order without a limit."""
+    return random.Random(SEED).sample(questions, min(len(questions), limit or len(questions)))
+
+
 class Baseline:
     """bm25s (Lucene's BM25) over jieba's words of a bot's passages: no fields, no bigrams, no folding of script."""
 
@@ -84,11 +89,10 @@ class Prepared:
         self.name = name
         bot = ready_bot(options, folder / "corpus", name, size)
         self.bot = bot
-        questions = [question for question in read_questions(folder) if question.evidence]
-        random.Random(SEED).shuffle(questions)
+        questions = sampled([question for question in read_questions(folder) if question.evidence], options.limit)
         self.questions: list[tuple[Question, Scores, Scores, set[int]]] = []
         self.shipped: dict[str, list[int]] = {}
-        for question in questions[: options.limit]:
+        for question in questions:
             query = understand(question.text, bot.index.store.names)
             vector = retriever.query_vector(query, options.embedder)
             hits = retriever.search(bot.index, query, vector, 10)
@@ -220,7 +224,7 @@ def script(options: argparse.Namespace) -> int:
 def refusal_table(options: argparse.Namespace) -> int:
     """Print AUROC and the two error rates of the shipped threshold."""
     bot = ready_bot(options, options.eval / "cmrc_dev" / "corpus", "cmrc_dev", options.size)
-    own = [q.text for q in read_questions(options.eval / "cmrc_dev")][:: max(1, 3219 // (options.limit or 3219))]
+    own = [q.text for q in sampled(read_questions(options.eval / "cmrc_dev"), options.limit)]
     others = [q.text for q in read_questions(options.eval / "rgb_zh")]
     yes, no = ([bot.ask(text).confidence for text in texts] for texts in (own, others))
     threshold = bot.settings.threshold
@@ -244,9 +248,10 @@ def haystack(options: argparse.Namespace) -> int:
         "alone": ready_bot(options, options.eval / "xquad_even" / "corpus", "xquad_even", options.size),
         "among the news": ready_bot(options, corpus, "haystack", options.size),
     }
+    questions = sampled(read_questions(options.eval / "xquad_even"), options.limit)
     print("| xquad_even | passages | zh MRR@10 | en MRR@10 | p50 ms | p99 ms |\n|---|---|---|---|---|---|")
     for label, bot in bots.items():
-        result = evaluate(bot, read_questions(options.eval / "xquad_even")[:: max(1, 1224 // (options.limit or 1224))])
+        result = evaluate(bot, questions)
         cells = [result["zh"]["mrr@10"], result["en"]["mrr@10"], result["all"]["p50_ms"], result["all"]["p99_ms"]]
         print(f"| {label} | {bot.index.manifest['passages']} | " + " | ".join(map(str, cells)) + " |", flush=True)
     return 0
