@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.bridge import english_words, understand
-from bot.pinyin import pinyin_of, spelled_question
-from bot.text import fold
+from bot.pinyin import _QUESTION_WORDS, pinyin_of, spelled_question
+from bot.text import QUESTION_WORDS, fold
 
 NAMES = pinyin_of(["合肥", "西安", "刘庆峰", "我们", "龙", "青岛", "成功", "总价"])
 
@@ -71,3 +71,15 @@ def test_english_is_not_taken_for_pinyin():
     assert understand("why did Hefei succeed", NAMES).folded == "why did hefei succeed"
     assert understand("women", NAMES).folded == "women"
     assert spelled_question("hefei metro", NAMES) == ""
+
+
+def test_the_written_pinyin_of_question_words_is_theirs():
+    from pypinyin import pinyin
+    from pypinyin.constants import Style
+
+    assert set(_QUESTION_WORDS.values()) <= QUESTION_WORDS
+    for letters, word in _QUESTION_WORDS.items():
+        readings = [""]
+        for options in pinyin(word, style=Style.NORMAL, heteronym=True):
+            readings = [reading + option for reading in readings for option in options]
+        assert letters in readings, (letters, word, readings)
