@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 BUNDLED_FOLDER = Path(__file__).parent / "model" / "embedder"
 _CURE = "set WENQU_MODEL=bundled, or to a folder that holds the model"
+# From this many texts on, the vectors are worth widening to float32, once: it costs 37 MB and, for numpy has no float16
+# arithmetic of its own, saves a third of the time (2,900 and 4,600 passages of 300 characters a second).
+_MANY = 256
 # Weights that can run code when they are loaded, and code itself.
 _UNSAFE_SUFFIXES = {".py", ".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
 
@@ -54,6 +57,8 @@ class StaticEmbedder:
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, shape (n, dim). Texts are folded first: script, case and width do not matter."""
+        if len(texts) >= _MANY and self._model.embedding.dtype != np.float32:
+            self._model.embedding = self._model.embedding.astype(np.float32)
         vectors = self._model.encode([fold(text) for text in texts], max_length=None, use_multiprocessing=False)
         return np.asarray(vectors, dtype=np.float32)
 
