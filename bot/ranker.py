@@ -112,7 +112,8 @@ def read(asked: Asked, passage: Passage, lexical: float = 0.0, best: float = 0.0
     `best` is the BM25 of the best candidate.
     """
     spans = tuple(sentences(passage.text)) or ((0, len(passage.text)),)
-    folded = tuple(fold(passage.text[start:end]) for start, end in spans)
+    # Folded in one go: no sentence holds a line break, and folding keeps them.
+    folded = tuple(fold("\n".join(passage.text[start:end] for start, end in spans)).split("\n"))
     about = fold(f"{passage.title}\n{passage.heading}")
     # Rows are sentences and, last, title with heading; columns are terms.
     grid = np.array([[held(t.alternatives, text) for t in asked.query.terms] for text in (*folded, about)])
@@ -155,13 +156,16 @@ def _sentence_rows(asked: Asked, folded: Sequence[str], grid: Vector, rarity: Ve
         np.maximum(np.maximum(about, own[0]) - beside, 0.0) @ rarity,
         (before @ rarity) * np.append(0.0, asks[:-1]),
         asks,
-        np.array([asked.type.measured(text) for text in folded], dtype=float),
-        (lengths < 12).astype(float),
+        [asked.type.measured(text) for text in folded],
+        lengths < 12,
         np.minimum(2.0, lengths / 100),
-        (np.arange(len(folded)) == 0).astype(float),
+        np.arange(len(folded)) == 0,
     )
-    types = np.array([asked.type.held(text, asked.query.folded) for text in folded])
-    return np.column_stack((*columns, types))
+    rows = np.empty((len(folded), len(SENTENCE_FEATURES)))
+    for column, values in enumerate(columns):
+        rows[:, column] = values
+    rows[:, len(columns) :] = [asked.type.held(text, asked.query.folded) for text in folded]
+    return rows
 
 
 def _shares(grid: Vector, weights: Vector) -> Vector:
