@@ -156,7 +156,6 @@ A logistic regression for each language over the raw signals of the first hit (`
 passages that no model was trained on: CMRC 2018 train (CC BY-SA 4.0), Tatoeba (CC BY 2.0 FR), Python documentation
 (CC0); questions without an answer also from QBQTC, SimCLUE (none stated) and the insurance questions (GPL-3.0); news
 from CRUD-RAG (Apache-2.0; the texts belong to their outlets). The English "questions" are sentences with
-with
 {REPLACED:.0%} of their words replaced. Five-fold cross-validation, threshold 0.5:
 
 | language | answerable | unanswerable | AUROC | false refusal | false answer |
