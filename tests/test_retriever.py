@@ -7,8 +7,10 @@ from conftest import write_articles
 
 from bot import retriever
 from bot.bridge import understand
+from bot.lexical import LexicalIndex, LexicalWriter
 from bot.pipeline import Bot
 from bot.settings import load_settings
+from bot.types import Passage, Query, Term
 
 
 def found(bot: Bot, question: str, legs=retriever.LEGS, k: int = 5):
@@ -79,3 +81,15 @@ def test_without_vectors_the_words_answer_alone(bot):
     hits = retriever.search(bot.index, query, None, 3)
     assert hits[0].passage.article_id == "city.html"
     assert hits[0].dense is None
+
+
+def test_a_rare_translation_is_worth_no_more_than_a_common_one(tmp_path):
+    writer = LexicalWriter(tmp_path / "lexical")
+    texts = ["书店开门", *(f"书局开门{i}" for i in range(9)), "天气很好"]
+    for row, text in enumerate(texts):
+        writer.add(row, Passage(str(row), "a", "", "", text, 0, len(text)))
+    writer.close()
+    term = Term("bookshop", {"书店": 1.0, "书局": 1.0}, 0.8)
+    found = dict(LexicalIndex(tmp_path / "lexical").search(Query("", "", (term,), ""), 20))
+    assert 10 not in found
+    assert found[0] <= found[1] * 1.25  # not several times as much, as 书店 would be worth alone
