@@ -14,7 +14,7 @@ from bot.bridge import understand
 from bot.errors import CorpusError
 from bot.evaluation import Question, auroc
 from bot.pipeline import Bot
-from bot.text import is_chinese
+from bot.text import language
 
 # Fewer questions of a class than this say too little to move the shipped weights.
 MIN_QUESTIONS = 10
@@ -46,8 +46,7 @@ def observe(bot: Bot, questions: Sequence[tuple[str, bool]]) -> dict[str, list[t
         hits = retriever.search(bot.index, query, vector, 1)
         if hits and query.terms:
             marked = evidence.mark(query, hits[0].passage, vector, bot.embedder)
-            language = "zh" if is_chinese(query.folded) else "en"
-            found[language].append((refusal.signals(query, hits[0], marked), answerable))
+            found[language(query.folded)].append((refusal.signals(query, hits[0], marked), answerable))
     return found
 
 
@@ -114,14 +113,14 @@ def recalibrate(bot: Bot, questions: Sequence[Question]) -> dict[str, Fit]:
     observed = observe(bot, [(question.text, bool(question.evidence)) for question in questions])
     fits: dict[str, Fit] = {}
     problem: CorpusError | None = None
-    for language, observations in sorted(observed.items(), key=lambda item: -len(item[1])):
+    for name, observations in sorted(observed.items(), key=lambda item: -len(item[1])):
         try:
-            fits[language] = fit(observations, refusal.shipped_weights()[language])
+            fits[name] = fit(observations, refusal.shipped_weights()[name])
         except CorpusError as error:
             problem = problem or error
     if not fits and problem is not None:
         raise problem
-    weights = {**refusal.shipped_weights(), **{language: fitted.weights for language, fitted in fits.items()}}
+    weights = {**refusal.shipped_weights(), **{name: fitted.weights for name, fitted in fits.items()}}
     file = refusal.own_weights_file(bot.settings.index)
     temporary = file.with_suffix(".new")
     temporary.write_text(json.dumps(weights, indent=1) + "\n", encoding="utf-8")

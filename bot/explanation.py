@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bot.ranker import coverage
+from bot.ranker import holds
 from bot.text import fold
 from bot.types import Hit, Passage, Query, Term, hit_to_dict
 
@@ -63,17 +63,13 @@ def matches(query: Query, passage: Passage) -> tuple[tuple[Match, ...], tuple[Te
     missing: list[Term] = []
     for term in query.terms:
         for alternative in sorted(term.alternatives, key=lambda name: -term.alternatives[name]):
-            held = tuple(field for field, text in fields.items() if _holds(text, alternative))
+            held = tuple(field for field, text in fields.items() if holds(text, alternative))
             if held:
                 found.append(Match(term, alternative, held))
                 break
         else:
             missing.append(term)
     return tuple(found), tuple(missing)
-
-
-def _holds(folded: str, word: str) -> bool:
-    return coverage(Query("", "", (Term(word, {word: 1.0}, 1.0),), ""), folded) > 0
 
 
 def _term_to_dict(term: Term) -> dict[str, Any]:

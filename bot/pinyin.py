@@ -13,17 +13,15 @@ _MAX_QUESTION = 120
 # The words of bot.text.QUESTION_WORDS by their pinyin. Written down, for pypinyin takes time and memory to load, and a
 # question needs it for nothing else.
 _WRITTEN = """
-ba=把 bei=被 bing=并 cong=从 dao=到 de=的 dou=都 dui=对 duoda=多大 duojiu=多久 duoshao=多少 duochang=多长 gaosu=告诉
-ge=个
-guanyu=关于 guo=过 hai=还 he=和 hedi=何地 heren=何人 heshi=何时 hui=会 huo=或 jiang=将 jiao=叫 jiaozuo=叫做 jige=几个
-jinian=几年 jiu=就 jiwei=几位 jizhong=几种 keyi=可以 le=了 li=里 ma=吗 meiyou=没有 mingjiao=名叫 na=哪 naer=哪儿
-nage=哪个
-naji=哪几 nali=哪里 nanian=哪年 natian=哪天 nawei=哪位 naxie=哪些 nayi=哪一 nazhong=哪种 ne=呢 neng=能 ni=你 nin=您
-pingshenme=凭什么 qing=请 qingwen=请问 ruhe=如何 shang=上 shei=谁 shenme=什么 shi=是 shifou=是否 shui=谁 shuyu=属于
-ta=他
-tamen=他们 wei=为 weihe=为何 weile=为了 weisha=为啥 weishenme=为什么 wo=我 women=我们 xia=下 xiang=向 ye=也 yi=以
-yixia=一下
-you=有 yu=与 zai=在 zenme=怎么 zenmeyang=怎么样 zenyang=怎样 zhe=这 zhege=这个 zhexie=这些 zhi=之 zhong=中
+ba=把 bei=被 bing=并 cong=从 dao=到 de=的 dou=都 dui=对 duoda=多大 duojiu=多久 duoshao=多少
+duochang=多长 gaosu=告诉 ge=个 guanyu=关于 guo=过 hai=还 he=和 hedi=何地 heren=何人 heshi=何时 hui=会
+huo=或 jiang=将 jiao=叫 jiaozuo=叫做 jige=几个 jinian=几年 jiu=就 jiwei=几位 jizhong=几种 keyi=可以
+le=了 li=里 ma=吗 meiyou=没有 mingjiao=名叫 na=哪 naer=哪儿 nage=哪个 naji=哪几 nali=哪里 nanian=哪年
+natian=哪天 nawei=哪位 naxie=哪些 nayi=哪一 nazhong=哪种 ne=呢 neng=能 ni=你 nin=您 pingshenme=凭什么
+qing=请 qingwen=请问 ruhe=如何 shang=上 shei=谁 shenme=什么 shi=是 shifou=是否 shui=谁 shuyu=属于
+ta=他 tamen=他们 wei=为 weihe=为何 weile=为了 weisha=为啥 weishenme=为什么 wo=我 women=我们 xia=下
+xiang=向 ye=也 yi=以 yixia=一下 you=有 yu=与 zai=在 zenme=怎么 zenmeyang=怎么样 zenyang=怎样 zhe=这
+zhege=这个 zhexie=这些 zhi=之 zhong=中
 """
 _QUESTION_WORDS: dict[str, str] = dict(re.findall(r"(\w+)=(\w+)", _WRITTEN))
 

@@ -14,7 +14,7 @@ from bot.errors import IndexMissing, QueryError, WenquError
 from bot.explanation import ExplainedHit, Explanation, matches
 from bot.index import Index, current_generation, is_stale, open_index
 from bot.settings import Settings
-from bot.text import is_chinese
+from bot.text import language
 from bot.types import Answer, Article, Embedder, Evidence, Hit, Passage, Query
 
 REFUSAL = {"zh": "资料中没有找到相关内容。", "en": "The articles hold nothing that answers this."}
@@ -101,11 +101,18 @@ class Bot:
 
         Raises what ask raises.
         """
-        answer = self.ask(question)
-        query = self._understood(question, self.index)
-        hits = tuple(ExplainedHit(hit, *matches(query, hit.passage)) for hit in self.search(question, k))
+        index = self.index  # one generation for all of it
+        query = self._understood(question, index)
+        vector = retriever.query_vector(query, self.embedder)
+        hits = retriever.search(index, query, vector, k)
+        marked = evidence.mark(query, hits[0].passage, vector, self.embedder) if hits else None
+        weights, _ = refusal.load_weights(self.settings.index)
+        confidence = refusal.confidence(query, hits, marked, weights)
+        explained = tuple(ExplainedHit(hit, *matches(query, hit.passage)) for hit in hits)
         threshold = self.settings.threshold
-        return Explanation(question, query.terms, hits, answer.confidence, threshold, answer.refused, answer.generation)
+        return Explanation(
+            question, query.terms, explained, confidence, threshold, confidence < threshold, index.generation
+        )
 
     def _understood(self, question: str, index: Index) -> Query:
         checked = checked_question(question, self.settings.max_question)
@@ -139,7 +146,7 @@ def checked_question(question: str, limit: int) -> str:
 
 
 def _refusal(query: Query) -> str:
-    return REFUSAL["zh" if is_chinese(query.folded) else "en"]
+    return REFUSAL[language(query.folded)]
 
 
 def _answer_text(first: Evidence) -> str:

@@ -91,12 +91,15 @@ def held(alternatives: Mapping[str, float], folded: str) -> float:
     """The weight of the best alternative that the folded text holds, 0 to 1; a Latin one counts as a whole word."""
     best = 0.0
     for term, weight in alternatives.items():
-        if weight > best and term in folded and _holds(folded, term):
+        if weight > best and holds(folded, term):
             best = weight
     return best
 
 
-def _holds(folded: str, term: str) -> bool:
+def holds(folded: str, term: str) -> bool:
+    """Whether the folded text holds a term: a Chinese one anywhere, a Latin one as a whole word."""
+    if term not in folded:
+        return False
     return not term.isascii() or re.search(rf"(?<![a-z0-9]){re.escape(term)}(?![a-z0-9])", folded) is not None
 
 

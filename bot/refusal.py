@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 
 from bot.evidence import Marked
-from bot.ranker import PASSAGE_FEATURES, SENTENCE_FEATURES, coverage
-from bot.text import fold, is_chinese
+from bot.ranker import PASSAGE_FEATURES, SENTENCE_FEATURES, coverage, held
+from bot.text import fold, language
 from bot.types import Hit, Query
 
 WEIGHTS = Path(__file__).parent / "model" / "refusal" / "weights.json"
@@ -24,8 +24,7 @@ SIGNALS = ("coverage", "sentence", "pairs", "run", "cosine", "rarest_missing", "
 def signals(query: Query, hit: Hit, marked: Marked) -> dict[str, float]:
     """The raw signals of the best hit, each about 0 to 1; the same for a corpus of one article and of a million."""
     passage = fold(f"{hit.passage.title}\n{hit.passage.heading}\n{hit.passage.text}")
-    held = {term.source: coverage(Query("", "", (term,), ""), passage) for term in query.terms}
-    numbers = [1 - held[term.source] for term in query.terms if term.source[0].isdigit()]
+    missing = [(term, 1 - held(term.alternatives, passage)) for term in query.terms]
     sentence = dict(zip(SENTENCE_FEATURES, marked.reading.sentence_features[marked.best], strict=True))
     read = dict(zip(PASSAGE_FEATURES, marked.reading.passage_features, strict=True))
     return {
@@ -34,9 +33,9 @@ def signals(query: Query, hit: Hit, marked: Marked) -> dict[str, float]:
         "pairs": float(sentence["pairs"]),
         "run": math.sqrt(read["phrase"]),
         "cosine": hit.dense or 0.0,
-        "rarest_missing": max((t.rarity * (1 - held[t.source]) for t in query.terms), default=1.0),
+        "rarest_missing": max((term.rarity * share for term, share in missing), default=1.0),
         # 2023年奥斯卡 is not answered by the Oscars of 2002, however much else they share.
-        "number_missing": max(numbers, default=0.0),
+        "number_missing": max((share for term, share in missing if term.source[0].isdigit()), default=0.0),
     }
 
 
@@ -45,7 +44,7 @@ def confidence(query: Query, hits: list[Hit], marked: Marked | None, weights: We
     if not hits or marked is None or not query.terms:
         return 0.0
     # A bridged question never covers a passage as a Chinese one does, so each language has weights of its own.
-    own = weights["zh" if is_chinese(query.folded) else "en"]
+    own = weights[language(query.folded)]
     found = signals(query, hits[0], marked)
     total = own["bias"] + sum(own[name] * found[name] for name in SIGNALS)
     return 1.0 / (1.0 + math.exp(-total))

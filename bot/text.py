@@ -203,5 +203,10 @@ def rarity(term: str) -> float:
 
 
 def is_chinese(text: str) -> bool:
-    """Whether the text holds a Han character: the language that its reader is answered in."""
+    """Whether the text holds a Han character."""
     return _HAN_RUN.search(text) is not None
+
+
+def language(folded: str) -> str:
+    """The language that a question is answered in, and whose weights judge it: zh or en."""
+    return "zh" if is_chinese(folded) else "en"

@@ -30,7 +30,7 @@ import numpy as np
 import opencc
 from training_data import DEFAULT_DATA, read_news
 
-from bot import evidence, retriever
+from bot import evidence, ranker, retriever
 from bot.bridge import understand
 from bot.embedder import BUNDLED_FOLDER, load_embedder
 from bot.errors import IndexMismatch
@@ -281,7 +281,9 @@ def speed(options: argparse.Namespace) -> int:
         lexical, dense = retriever.candidates(bot.index, query, retriever.query_vector(query, options.embedder))
         rows = sorted(dense, key=lambda row: -dense[row])[: retriever.READ]
         found.append((query, dict(zip(rows, bot.index.store.passages(rows), strict=True)), lexical, dense))
-    rank = seconds(lambda: [retriever.ranked(*one) for one in found]) / len(found)
+    rank = seconds(lambda: [[*map(ranker.passage_score, retriever.readings(*one).values())] for one in found]) / len(
+        found
+    )
     models = sum(file.stat().st_size for file in BUNDLED_FOLDER.parent.rglob("*") if file.is_file()) / 1e6
     print(
         f"{rate:,.0f} passages of 300 characters a second; a query encoded in {encode * 1000:.3f} ms, "

@@ -73,13 +73,8 @@ def observe(bot: Bot, question: str, article: str) -> Example | None:
     right = [passage.article_id.startswith(article) for passage in passages]
     if not any(right) or not query.terms:
         return None
-    asked = ranker.Asked.of(query)
-    best = max(lexical.values(), default=0.0)
-    read = [
-        ranker.read(asked, passage, lexical.get(row, 0.0), best, dense.get(row, 0.0))
-        for row, passage in zip(rows, passages, strict=True)
-    ]
-    return Example(read, right)
+    read = retriever.readings(query, dict(zip(rows, passages, strict=True)), lexical, dense)
+    return Example(list(read.values()), right)
 
 
 def fit(examples: list[Example]) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:

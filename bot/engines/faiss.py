@@ -14,6 +14,7 @@ from bot.types import Rows, Vectors
 # Below this many vectors a second thread costs more than it saves: on 1,300 vectors, beside one other busy process, a
 # search took 9 ms with two threads that wait for one another and 0.1 ms with one.
 _ONE_THREAD = 50_000
+_THREADS = faiss.omp_get_max_threads()
 
 
 class Engine:
@@ -68,8 +69,7 @@ class Engine:
         expected = ("IndexScalarQuantizer", dim, count, faiss.METRIC_INNER_PRODUCT)
         if found != expected:
             raise IndexDamaged(path, f"{found}, expected {expected}")
-        if count < _ONE_THREAD:
-            faiss.omp_set_num_threads(1)
+        faiss.omp_set_num_threads(1 if count < _ONE_THREAD else _THREADS)
         engine = cls(dim)
         engine._index = index
         return engine
