@@ -126,7 +126,11 @@ class LexicalIndex:
         if len(alternatives) == 1:
             return alternatives
         count = self._searcher.num_docs
-        frequency = {term: self._searcher.doc_freq("body", term) for term in alternatives}
+        # In any field: a name may stand in a title alone.
+        frequency = {
+            term: max(self._searcher.doc_freq(field, _tokens([term])) for field in FIELD_WEIGHTS)
+            for term in alternatives
+        }
         held = {term: weight for term, weight in alternatives.items() if frequency[term]}
         if not held:
             return dict(list(alternatives.items())[:1])
