@@ -26,7 +26,7 @@ Observations = Sequence[tuple[Mapping[str, float], bool]]  # signals, and whethe
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Weights of one language, and how they do in cross-validation at the threshold of a half."""
+    """Weights of one language, and how they do in cross-validation at the threshold that was asked for."""
 
     weights: dict[str, float]
     answerable: int
@@ -50,7 +50,9 @@ def observe(bot: Bot, questions: Sequence[tuple[str, bool]]) -> dict[str, list[t
     return found
 
 
-def fit(observations: Observations, start: Mapping[str, float] | None = None, folds: int = 5) -> Fit:
+def fit(
+    observations: Observations, start: Mapping[str, float] | None = None, threshold: float = 0.5, folds: int = 5
+) -> Fit:
     """A logistic regression with balanced classes, drawn to `start`; its figures are of held-out folds.
 
     Raises CorpusError when either class has fewer than 10 questions.
@@ -76,8 +78,8 @@ def fit(observations: Observations, start: Mapping[str, float] | None = None, fo
         len(yes),
         len(no),
         auroc(list(yes), list(no)) or 0.0,
-        float(np.mean(yes < 0.5)),
-        float(np.mean(no >= 0.5)),
+        float(np.mean(yes < threshold)),
+        float(np.mean(no >= threshold)),
         tuple(zip(guesses.tolist(), y.tolist(), strict=True)),
     )
 
@@ -115,7 +117,7 @@ def recalibrate(bot: Bot, questions: Sequence[Question]) -> dict[str, Fit]:
     problem: CorpusError | None = None
     for name, observations in sorted(observed.items(), key=lambda item: -len(item[1])):
         try:
-            fits[name] = fit(observations, refusal.shipped_weights()[name])
+            fits[name] = fit(observations, refusal.shipped_weights()[name], bot.settings.threshold)
         except CorpusError as error:
             problem = problem or error
     if not fits and problem is not None:

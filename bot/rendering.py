@@ -156,7 +156,7 @@ def _one_line(text: str, limit: int) -> str:
 
 
 def render_fits(console: Console, fits: Mapping[str, Fit]) -> None:
-    """Print how the refitted refusal does on questions that it was not fitted to, at the threshold of a half."""
+    """Print how the refitted refusal does on questions that it was not fitted to, at the bot's own threshold."""
     for language, fitted in fits.items():
         console.print(
             f"{language}: {fitted.answerable} 个有答案 / answerable, {fitted.unanswerable} 个没有 / unanswerable; "

@@ -33,6 +33,12 @@ def test_a_fit_tells_the_two_kinds_apart_on_questions_that_it_has_not_seen():
     assert (fitted.answerable, fitted.unanswerable) == (100, 100)
 
 
+def test_the_figures_are_of_the_threshold_that_the_bot_refuses_at():
+    low, high = (fit(observations(200), threshold=threshold) for threshold in (0.02, 0.98))
+    assert low.false_refusal < high.false_refusal
+    assert low.false_answer > high.false_answer
+
+
 def test_few_questions_move_the_weights_little():
     def moved(count: int) -> float:
         fitted = fit(observations(count), SHIPPED).weights
