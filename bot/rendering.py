@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,12 +13,12 @@ from rich.text import Text
 
 from bot.builder import Progress, Summary
 from bot.calibration import Fit
+from bot.excerpt import pieces, printable, source_name
 from bot.explanation import ExplainedHit, Explanation
-from bot.types import Answer, Evidence, Hit, Span
+from bot.types import Answer, Evidence, Hit
 
 MARK = "bold black on bright_yellow"
-# Escape sequences and direction marks of an article must not drive somebody's terminal.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_AROUND = 160  # characters shown before and after the evidence
 FIELDS = {"body": "正文 body", "title": "标题 title", "heading": "小标题 heading"}
 MATCH_COLUMNS = ("词 term", "匹配 match", "权重 weight", "稀有度 rarity", "位置 where")
 
@@ -116,38 +115,20 @@ def render_figures(console: Console, result: dict[str, dict[str, Any]]) -> None:
 
 
 def _heading(prefix: str, hit: Hit) -> Text:
-    passage = hit.passage
-    parts = [passage.title or passage.article_id, passage.heading]
     text = Text(prefix, style="bold cyan")
-    text.append(printable(" › ".join(filter(None, parts))), style="cyan")
-    return text.append(f"  {printable(passage.article_id)}:{passage.start}", style="dim")
+    text.append(source_name(hit), style="cyan")
+    return text.append(f"  {printable(hit.passage.article_id)}:{hit.passage.start}", style="dim")
 
 
 def _marked(console: Console, evidence: Evidence, *, whole: bool) -> Text:
-    """The passage with its spans marked; unless `whole`, only the lines around the first mark."""
-    text, spans = evidence.hit.passage.text, evidence.spans
-    start, end = (0, len(text)) if whole else _excerpt(text, spans)
-    shown = Text("…" if start else "")
-    position = start
-    for span in spans:
-        left, right = max(span.start, start), min(span.end, end)
-        if left >= right:
-            continue
-        shown.append(printable(text[position:left]))
-        marked = printable(text[left:right])
-        shown.append(marked if console.is_terminal else f"【{marked}】", style=MARK)
-        position = right
-    return shown.append(printable(text[position:end])).append("…" if end < len(text) else "")
-
-
-def _excerpt(text: str, spans: tuple[Span, ...], around: int = 160) -> tuple[int, int]:
-    start = max(0, spans[0].start - around)
-    end = min(len(text), spans[-1].end + around)
-    return (0, len(text)) if len(text) <= 2 * around + 80 else (start, end)
-
-
-def printable(text: str) -> str:
-    return _UNPRINTABLE.sub("", text)
+    """The passage with its spans marked; unless `whole`, only the lines around the marks."""
+    shown = Text()
+    for text, is_marked in pieces(evidence, None if whole else _AROUND):
+        if is_marked:
+            shown.append(text if console.is_terminal else f"【{text}】", style=MARK)
+        else:
+            shown.append(text)
+    return shown
 
 
 def _one_line(text: str, limit: int) -> str:

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from bot.errors import WenquError
+from bot.excerpt import printable
 from bot.pipeline import Bot
-from bot.rendering import printable, render_answer, render_hits
+from bot.rendering import render_answer, render_hits
 from bot.types import Answer
 
 HELP = """直接输入问题,中文或英文 / Type a question, in Chinese or English
