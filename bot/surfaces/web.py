@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from bot.pipeline import Bot
 from bot.settings import Settings
+from bot.surfaces.source import GONE
 from bot.types import Answer, evidence_to_dict, hit_to_dict, passage_to_dict
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -56,7 +57,7 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
     def source(passage: str) -> dict[str, Any]:
         found = bot.source(passage)
         if found is None:
-            raise HTTPException(404, "资料已更新,请重新提问 / No such passage: the articles have changed, ask again.")
+            raise HTTPException(404, GONE)
         cited, article = found
         return {
             "passage": passage_to_dict(cited),

@@ -1,0 +1,108 @@
+"""An answer as a message: the sentence that answers first, then each source with its name and its evidence marked.
+
+Plain text with 【】 for WeChat, Markdown for the others. Text of articles is data: it never becomes markup.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from bot.excerpt import pieces, printable, source_name
+from bot.text import fold, language, sentences
+from bot.types import Answer, Evidence
+
+SOURCES = {"zh": "来源", "en": "Sources"}
+# Characters shown before and after the evidence: a phone shows an answer with its first source on one screen.
+_AROUND = 50
+# Emphasis, code, tables, tags and entities; what would make [text] a link or an image; what begins a list, a quote, a
+# heading.
+_SIGNS = re.compile(r"[\\`*_~<|]|(?<=\])[(\[:]|&(?=#?\w+;)|^[#>+=-]", re.MULTILINE)
+_NUMBERED = re.compile(r"^(\d+)(?=[.)](?:\s|$))", re.MULTILINE)
+_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)  # four blanks would make code of a line
+_EDGES = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """How a channel writes: its escaping, the mark around evidence, a linked name, the beginning of a quoted line."""
+
+    escape: Callable[[str], str]
+    mark: Callable[[str], str]
+    link: Callable[[str, str], str]
+    quote: str
+
+
+def escape_markdown(text: str) -> str:
+    """Markdown that shows the text as it is. Brackets stay: Open WebUI reads an escaped one as a formula."""
+    return _NUMBERED.sub(r"\1\\", _SIGNS.sub(r"\\\g<0>", _INDENT.sub("", text)))
+
+
+def escape_slack(text: str) -> str:
+    """Markdown for Slack, whose own signs are & < and >: no text of an article can call a channel or a person."""
+    escaped = escape_markdown(text.replace("<", "\0"))
+    return escaped.replace("&", "&amp;").replace("\0", "&lt;").replace(">", "&gt;")
+
+
+def bold(text: str) -> str:
+    """Markdown's ** around the text but for the marks at its ends: beside them and a letter ** would not be bold."""
+    before, inner, after = _EDGES.fullmatch(text).groups()  # type: ignore[union-attr]  # matches any text
+    return f"{before}**{inner}**{after}" if inner else text
+
+
+PLAIN = Markup(lambda text: text, lambda text: f"【{text}】", lambda name, url: f"{name} {url}", "")
+MARKDOWN = Markup(escape_markdown, bold, lambda name, url: f"[{name}]({url})", "> ")
+SLACK = Markup(escape_slack, bold, lambda name, url: f"[{name}]({url})", "> ")
+
+
+def render(answer: Answer, markup: Markup, public_url: str = "") -> str:
+    """The message: the answer, then its sources. With a public address each source is linked."""
+    text = markup.escape(printable(answer.text))
+    if answer.refused:
+        return text
+    label = SOURCES[language(fold(answer.query))]
+    return "\n\n".join([text, f"{label}:", *(source(evidence, markup, public_url) for evidence in answer.evidence)])
+
+
+def source(evidence: Evidence, markup: Markup, public_url: str = "") -> str:
+    """One source: number and name, and below it the text around its evidence."""
+    name = markup.escape(source_name(evidence.hit))
+    if public_url:
+        name = markup.link(name, source_url(evidence, public_url))
+    shown = "".join(
+        markup.mark(markup.escape(text)) if marked else markup.escape(text)
+        for text, marked in pieces(evidence, _AROUND)
+    )
+    lines = [f"{markup.quote}{line}" for line in re.split(r"\n+", shown)]
+    return "\n".join([f"[{evidence.number}] {name}", *lines])
+
+
+def source_url(evidence: Evidence, public_url: str) -> str:
+    """The address of the page that shows the article with the evidence marked."""
+    spans = ",".join(f"{span.start}-{span.end}" for span in evidence.spans)
+    return f"{public_url.rstrip('/')}/source/{quote(evidence.hit.passage.id, safe='')}?mark={spans}#cited"
+
+
+def pages(text: str, limit: int, reserve: int = 0) -> list[str]:
+    """The text in pieces of at most `limit` bytes of UTF-8, cut at a line, else a sentence, else a character.
+
+    `reserve` bytes are kept free in every piece but the last.
+    """
+    found = []
+    while len(text.encode()) > limit:
+        head = text.encode()[: limit - reserve].decode(errors="ignore")
+        end = _last_border(head)
+        found.append(head[:end].rstrip())
+        text = text[end:].lstrip()
+    return [*found, text]
+
+
+def _last_border(head: str) -> int:
+    """Where to cut: after the last line of at least half the text, else after its last sentence, else at its end."""
+    line = head.rfind("\n")
+    if line > len(head) // 2:
+        return line
+    ends = [end for _, end in sentences(head)][:-1]
+    return ends[-1] if ends and ends[-1] > len(head) // 3 else len(head)
