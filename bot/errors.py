@@ -59,3 +59,15 @@ class ModelError(WenquError):
 
 class SettingsError(WenquError):
     """A setting has a value that cannot be used."""
+
+
+class JournalError(WenquError):
+    """The journal of the channels cannot be opened."""
+
+    def __init__(self, file: object, detail: object) -> None:
+        """Name the file and what is wrong with it."""
+        super().__init__(
+            f"无法打开记录文件: {file} ({detail})",
+            "the journal cannot be opened",
+            "检查磁盘和权限,或移走该文件 / check disk and rights, or move the file away",
+        )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLED_MODEL = "bundled"
+_NO_SECRET = SecretStr("")
 
 
 class Settings(BaseSettings):
@@ -31,6 +32,28 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port that `wenqu serve` listens on.")
     max_question: int = Field(2000, ge=10, le=2000, description="Most characters of a question.")
     history: bool = Field(True, description="Whether `wenqu chat` keeps the questions of earlier sessions.")
+    public_url: str = Field(
+        "", pattern="^(https?://[^ ]+)?$", description="Address at which users reach `wenqu serve`: sources link to it."
+    )
+
+    # A channel is on when its secrets are set; without them its routes do not exist.
+    api_key: SecretStr = Field(_NO_SECRET, description="Key that OpenAI-compatible and MCP clients must send.")
+    cors_origins: str = Field("", description="Origins whose pages may call /v1, separated by commas.")
+    mcp: bool = Field(False, description="Whether `wenqu serve` answers MCP clients at /mcp.")
+    slack_bot_token: SecretStr = Field(_NO_SECRET, description="Slack: bot token, xoxb-...")
+    slack_signing_secret: SecretStr = Field(_NO_SECRET, description="Slack: signing secret, for events over HTTP.")
+    slack_app_token: SecretStr = Field(_NO_SECRET, description="Slack: app token, xapp-..., for Socket Mode.")
+    wechat_token: SecretStr = Field(_NO_SECRET, description="WeChat 公众号: Token of the server settings.")
+    wechat_app_id: str = Field("", description="WeChat 公众号: AppID.")
+    wechat_aes_key: SecretStr = Field(_NO_SECRET, description="WeChat 公众号: EncodingAESKey, 43 characters.")
+    wechat_app_secret: SecretStr = Field(_NO_SECRET, description="WeChat 公众号: AppSecret, for late answers.")
+    wecom_token: SecretStr = Field(_NO_SECRET, description="WeCom application: Token of its callback.")
+    wecom_aes_key: SecretStr = Field(_NO_SECRET, description="WeCom application: EncodingAESKey, 43 characters.")
+    wecom_corp_id: str = Field("", description="WeCom: CorpID.")
+    wecom_agent_id: int = Field(0, ge=0, description="WeCom application: AgentId.")
+    wecom_secret: SecretStr = Field(_NO_SECRET, description="WeCom application: Secret, to send answers.")
+    wecom_bot_id: str = Field("", description="WeCom AI bot: Bot ID of the long connection.")
+    wecom_bot_secret: SecretStr = Field(_NO_SECRET, description="WeCom AI bot: Secret of the long connection.")
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -1,0 +1,132 @@
+"""What every messaging channel shares: a message is taken once, acknowledged, and answered in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bot.errors import WenquError
+from bot.journal import Journal
+from bot.pipeline import Bot
+from bot.text import fold, language
+from bot.types import Answer
+
+log = logging.getLogger("wenqu")
+# Answers wait for a model's words rather than for this machine's cores: 200 questions at 10 s each take a minute.
+_THREADS = 32
+# How long a stopping server waits for answers under way; what is left is taken up by the next one to start.
+_DRAIN_SECONDS = 60.0
+HELLO = {
+    "zh": "你好,我是问渠。直接提问,我从文章里找出答案,标出证据;文章里没有的,我会说没有。",
+    "en": "Hello, I am Wenqu. Ask me anything: I find the answer in the articles, mark the evidence, and say so "
+    "when they hold none.",
+}
+FAILED = {
+    "zh": "出了点问题,没能回答。请稍后再问一次。",
+    "en": "Something went wrong and there is no answer. Please ask again later.",
+}
+_GREETING = re.compile(
+    r"(?:你好|您好|嗨|在吗|在么|早上好|下午好|晚上好|帮助|hi|hello|hey|help|/help)[\s!.?~,。]*", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A message of a user. `conversation` is where the answer goes, `reply_to` the thread or the like within it."""
+
+    platform: str
+    tenant: str
+    conversation: str
+    user: str
+    message_id: str
+    text: str
+    reply_to: str = ""
+
+    @property
+    def key(self) -> str:
+        """What the message is known by, whichever delivery of it this is."""
+        return f"{self.platform}:{self.tenant}:{self.message_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back: an answer, or only words, for a greeting or for what cannot be asked. `id` is for feedback."""
+
+    id: str
+    text: str
+    answer: Answer | None = None
+
+
+Handler = Callable[[Inbound], Awaitable[None]]
+
+
+class Desk:
+    """Where one channel's messages come in: each is claimed in the journal, then handled to its end."""
+
+    def __init__(self, bot: Bot) -> None:
+        """Open the journal beside the index. Raises JournalError."""
+        self._bot = bot
+        self.journal = Journal(bot.settings.index / "journal.sqlite")
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, inbound: Inbound, handle: Handler, *also: str) -> bool:
+        """Claim a message and begin to handle it; False for one that was taken before, here or in another process.
+
+        `also` are further keys that it may be delivered under.
+        """
+        if not self.journal.claim([inbound.key, *also], asdict(inbound)):
+            return False
+        self.start(self._handled(inbound, handle))
+        return True
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something to its end in the background, even while the server stops."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _handled(self, inbound: Inbound, handle: Handler) -> None:
+        try:
+            await handle(inbound)
+        except Exception:  # a platform that is down must not end the channel; what was asked is not logged
+            log.exception("no answer could be sent: %s", inbound.key)
+        self.journal.finish(inbound.key)  # not reached when cancelled: the next process takes the message up
+
+    async def answer(self, inbound: Inbound) -> Reply:
+        """The reply to a message. Never raises: what goes wrong is said in the language of the question."""
+        words = language(fold(inbound.text))
+        if _GREETING.fullmatch(inbound.text.strip()):
+            return Reply("", HELLO[words])
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._bot.ask, inbound.text)
+        except WenquError as error:
+            return Reply("", str(error))
+        except Exception:
+            log.exception("no answer: %s", inbound.key)
+            return Reply("", FAILED[words])
+        reply = Reply(secrets.token_hex(8), answer.text, answer)
+        self.journal.record_answer(
+            reply.id, inbound.platform, inbound.text, refused=answer.refused, confidence=answer.confidence
+        )
+        return reply
+
+    @asynccontextmanager
+    async def open(self, platform: str, handle: Handler | None = None) -> AsyncIterator[None]:
+        """While a server runs: first takes up what an earlier process left behind, at the end waits for the answers."""
+        for message in self.journal.left_behind(platform) if handle else ():
+            assert handle
+            self.start(self._handled(Inbound(**message), handle))
+        yield
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_DRAIN_SECONDS)
+            for task in late:
+                task.cancel()
+        self._pool.shutdown(wait=False, cancel_futures=True)

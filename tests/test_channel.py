@@ -1,0 +1,144 @@
+"""bot.channel: a message is taken once, answered to its end, and a server that stops loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict
+
+import pytest
+
+from bot import channel
+from bot.channel import Desk, Inbound
+from bot.journal import Journal
+from bot.settings import load_settings
+
+
+class SlowBot:
+    """The bot, whose answers take a while, as those of a model do."""
+
+    def __init__(self, bot, settings, seconds=0.0):
+        self.bot, self.settings, self.seconds = bot, settings, seconds
+        self.asked: list[str] = []
+
+    def ask(self, question):
+        self.asked.append(question)
+        time.sleep(self.seconds)
+        if question == "坏":
+            raise RuntimeError("broken")
+        return self.bot.ask(question)
+
+
+@pytest.fixture
+def slow(bot, tmp_path):
+    return SlowBot(bot, load_settings(index=tmp_path / "index"), 0.05)
+
+
+def message(number: int, text: str = "赵州桥由谁设计?") -> Inbound:
+    return Inbound("slack", "T", "C", "U", str(number), text)
+
+
+def test_a_message_that_is_delivered_again_is_answered_once(slow):
+    sent = []
+
+    async def run():
+        desk = Desk(slow)
+
+        async def handle(inbound):
+            sent.append((inbound.message_id, (await desk.answer(inbound)).text))
+
+        async with desk.open("slack", handle):
+            assert desk.take(message(1), handle, "slack:T:C:1.0")
+            assert not desk.take(message(1), handle)
+            assert not desk.take(message(2), handle, "slack:T:C:1.0")  # another id, the same message
+            assert desk.take(message(3), handle)
+
+    asyncio.run(run())
+    assert [number for number, _ in sent] == ["1", "3"]
+    assert all("李春" in text for _, text in sent)
+    assert len(slow.asked) == 2
+
+
+def test_a_stopping_server_waits_for_its_answers(slow):
+    slow.seconds = 0.5
+    sent = []
+
+    async def run():
+        desk = Desk(slow)
+
+        async def handle(inbound):
+            sent.append(await desk.answer(inbound))
+
+        async with desk.open("slack", handle):
+            for number in range(40):
+                desk.take(message(number), handle)
+
+    asyncio.run(run())
+    assert len(sent) == 40
+
+
+def test_what_did_not_get_its_answer_is_answered_after_a_restart(slow, monkeypatch):
+    monkeypatch.setattr(channel, "_DRAIN_SECONDS", 0.05)
+    sent = []
+
+    async def first_server():
+        desk = Desk(slow)
+
+        async def never(inbound):
+            await asyncio.sleep(60)
+
+        async with desk.open("slack", never):
+            desk.take(message(1), never)
+            await asyncio.sleep(0)
+
+    async def second_server():
+        desk = Desk(slow)
+
+        async def handle(inbound):
+            sent.append((inbound, (await desk.answer(inbound)).text))
+
+        async with desk.open("slack", handle):
+            assert not desk.take(message(1), handle)  # delivered again meanwhile
+
+    asyncio.run(first_server())
+    monkeypatch.setattr(channel, "_DRAIN_SECONDS", 10)
+    asyncio.run(second_server())
+    ((inbound, text),) = sent
+    assert inbound == message(1)
+    assert "李春" in text
+
+
+def test_words_for_what_is_no_question_and_for_what_goes_wrong(slow, caplog):
+    async def run():
+        desk = Desk(slow)
+        texts = ["你好!", "Hello", "？", "坏"]
+        async with desk.open("slack"):
+            return [await desk.answer(message(i, text)) for i, text in enumerate(texts)]
+
+    hello_zh, hello_en, empty, broken = asyncio.run(run())
+    assert hello_zh.text == channel.HELLO["zh"]
+    assert hello_en.text == channel.HELLO["en"]
+    assert "问题是空的" in empty.text
+    assert broken.text == channel.FAILED["zh"]
+    assert {reply.answer for reply in (hello_zh, hello_en, empty, broken)} == {None}
+    assert "broken" in caplog.text  # the log says why; the user does not read it
+
+
+def test_an_answer_is_kept_for_feedback_and_a_platform_that_fails_ends_nothing(slow, caplog):
+    async def run():
+        desk = Desk(slow)
+
+        async def handle(inbound):
+            desk.journal.record_feedback((await desk.answer(inbound)).id, "U", 1)
+            raise OSError("platform is down")
+
+        async with desk.open("slack", handle):
+            desk.take(message(1, "秘密的问题:赵州桥由谁设计?"), handle)
+
+    asyncio.run(run())
+    journal = Journal(slow.settings.index / "journal.sqlite")
+    assert journal.feedback() == [("秘密的问题:赵州桥由谁设计?", "slack", 1)]
+    assert journal.left_behind("slack") == []
+    assert "platform is down" in caplog.text
+    assert "秘密" not in caplog.text
+    assert asdict(message(1))["platform"] == "slack"

@@ -1,0 +1,89 @@
+"""bot.journal: a message is taken once by whoever comes first, and nothing that was taken is forgotten."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+
+import pytest
+
+from bot.errors import JournalError
+from bot.journal import Journal
+
+MESSAGE = {"platform": "slack", "text": "青岛"}
+
+
+@pytest.fixture
+def journal(tmp_path):
+    journal = Journal(tmp_path / "journal.sqlite")
+    yield journal
+    journal.close()
+
+
+def claim_all(file, start, taken):
+    journal = Journal(file)
+    start.wait()
+    taken.put(sum(journal.claim([f"slack:T:{i}"]) for i in range(200)))
+
+
+def test_processes_that_claim_at_once_take_each_message_once(tmp_path):
+    file = tmp_path / "journal.sqlite"
+    context = multiprocessing.get_context("spawn")
+    start, taken = context.Event(), context.Queue()
+    workers = [context.Process(target=claim_all, args=(file, start, taken)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    start.set()
+    assert sum(taken.get(timeout=60) for _ in workers) == 200
+    for worker in workers:
+        worker.join()
+
+
+def test_any_known_key_makes_a_message_known(journal):
+    assert journal.claim(["slack:T:Ev1", "slack:T:C:1.0"])
+    assert not journal.claim(["slack:T:Ev2", "slack:T:C:1.0"])
+    assert journal.claim(["slack:T:Ev2", "slack:T:C:2.0"])  # the refused claim took nothing
+
+
+def test_what_a_dead_process_left_is_taken_up_once(journal, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from bot.journal import Journal\n"
+        "journal = Journal(Path(sys.argv[1]))\n"
+        f"journal.claim(['slack:T:1'], {MESSAGE!r}); journal.claim(['slack:T:2'], {MESSAGE!r})\n"
+        "journal.claim(['wecom:T:3'], {}); journal.finish('slack:T:2')"
+    )
+    path = os.pathsep.join(sys.path)
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "journal.sqlite")],
+        check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    other = Journal(tmp_path / "journal.sqlite")
+    assert other.left_behind("slack") == [MESSAGE]
+    other.finish("slack:T:1")
+    assert other.left_behind("slack") == []
+    other.close()
+
+
+def test_pages_come_one_by_one_and_a_new_answer_replaces_them(journal):
+    journal.keep_rest("wechat:u", ["一", "二"])
+    assert journal.next_rest("wechat:other") is None
+    assert journal.next_rest("wechat:u") == "一"
+    journal.keep_rest("wechat:u", ["新"])
+    assert [journal.next_rest("wechat:u") for _ in range(2)] == ["新", None]
+
+
+def test_the_last_word_of_a_user_on_an_answer_counts(journal):
+    journal.record_answer("a1", "slack", "青岛有什么?", refused=False, confidence=0.8)
+    journal.record_feedback("a1", "U1", 1)
+    journal.record_feedback("a1", "U1", -1)
+    journal.record_feedback("a1", "U2", 1)
+    assert journal.feedback() == [("青岛有什么?", "slack", -1), ("青岛有什么?", "slack", 1)]
+
+
+def test_a_journal_that_is_no_database_is_an_error_with_its_name(tmp_path):
+    (tmp_path / "journal.sqlite").write_text("not a database, but a text of some length" * 50)
+    with pytest.raises(JournalError, match=r"journal\.sqlite"):
+        Journal(tmp_path / "journal.sqlite")
