@@ -28,6 +28,7 @@ HELLO = {
     "en": "Hello, I am Wenqu. Ask me anything: I find the answer in the articles, mark the evidence, and say so "
     "when they hold none.",
 }
+ONLY_TEXT = "暂时只能读文字,请把问题打出来发给我。"
 FAILED = {
     "zh": "出了点问题,没能回答。请稍后再问一次。",
     "en": "Something went wrong and there is no answer. Please ask again later.",

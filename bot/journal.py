@@ -24,7 +24,9 @@ _KEPT_SECONDS = 24 * 3600
 # A question that a stopped process left behind is still worth an answer this long after it was asked.
 _WORTH_ANSWERING_SECONDS = 600
 _TABLES = """
-CREATE TABLE IF NOT EXISTS messages (key TEXT PRIMARY KEY, at REAL, owner INTEGER, message TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS messages (
+  key TEXT PRIMARY KEY, at REAL, owner INTEGER, message TEXT,
+  deliveries INTEGER DEFAULT 1, late INTEGER DEFAULT 0, reply TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rests (conversation TEXT PRIMARY KEY, at REAL, pages TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answers (
   id TEXT PRIMARY KEY, at REAL, platform TEXT, question TEXT, refused INTEGER, confidence REAL) WITHOUT ROWID;
@@ -55,14 +57,15 @@ class Journal:
 
         `message` is kept under the first key until `finish`: another process takes it up when this one ends early.
         """
+        keys = [_text(key) for key in keys]
         first, *others = keys
-        kept = None if message is None else json.dumps(message, ensure_ascii=False)
+        kept = None if message is None else json.dumps(message)
         with self._transaction() as database:
             marks = ",".join("?" * len(keys))
             if database.execute(f"SELECT 1 FROM messages WHERE key IN ({marks})", keys).fetchone():
                 return False
             rows = [(first, time.time(), os.getpid(), kept), *((key, time.time(), os.getpid(), None) for key in others)]
-            database.executemany("INSERT OR IGNORE INTO messages VALUES (?, ?, ?, ?)", rows)
+            database.executemany("INSERT OR IGNORE INTO messages (key, at, owner, message) VALUES (?, ?, ?, ?)", rows)
         return True
 
     def finish(self, key: str) -> None:
@@ -84,31 +87,73 @@ class Journal:
                     taken.append(json.loads(message))
         return taken
 
-    def keep_rest(self, conversation: str, pages: Sequence[str]) -> None:
-        """Keep what is still to be shown in a conversation, in place of what was kept; nothing to keep clears it."""
+    def again(self, key: str) -> int:
+        """How often a claimed message has now been delivered; 0 for one that was never claimed."""
         with self._transaction() as database:
-            database.execute("DELETE FROM rests WHERE conversation = ?", (conversation,))
-            if pages:
-                row = (conversation, time.time(), json.dumps(list(pages), ensure_ascii=False))
-                database.execute("INSERT INTO rests VALUES (?, ?, ?)", row)
+            database.execute("UPDATE messages SET deliveries = deliveries + 1 WHERE key = ?", (key,))
+            row = database.execute("SELECT deliveries FROM messages WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else 0
+
+    def keep_reply(self, key: str, reply: str) -> bool:
+        """Keep the reply to a message for all its deliveries; whether it comes late, when none of them waits for it."""
+        with self._transaction() as database:
+            database.execute("UPDATE messages SET reply = ? WHERE key = ?", (reply, key))
+            row = database.execute("SELECT late FROM messages WHERE key = ?", (key,)).fetchone()
+        return bool(row and row[0])
+
+    def reply(self, key: str, *, last_call: bool = False) -> str | None:
+        """The reply to a message, None while there is none; with `last_call` it is late from now on."""
+        with self._transaction() as database:
+            row = database.execute("SELECT reply FROM messages WHERE key = ?", (key,)).fetchone()
+            if last_call and row and row[0] is None:
+                database.execute("UPDATE messages SET late = 1 WHERE key = ?", (key,))
+        return row[0] if row else None
+
+    def owes(self, platform: str, conversation: str) -> bool:
+        """Whether a late reply of a conversation is still to come."""
+        with self._transaction() as database:
+            row = database.execute(
+                "SELECT 1 FROM messages WHERE late AND reply IS NULL AND message IS NOT NULL AND key GLOB ?"
+                " AND json_extract(message, '$.conversation') = ?",
+                (f"{platform}:*", conversation),
+            ).fetchone()
+        return row is not None
+
+    def keep_rest(self, conversation: str, pages: Sequence[str], *, late: bool = False) -> None:
+        """Keep what is still to be shown in a conversation.
+
+        The rest of a new answer takes the place of the last one's; a late answer, which nobody has seen, stays behind
+        whatever comes.
+        """
+        with self._transaction() as database:
+            kept = self._rest(database, conversation)
+            unseen = [row for row in kept if row[1]]
+            added = [[page, late] for page in pages]
+            self._set_rest(database, conversation, [*kept, *added] if late else [*added, *unseen])
 
     def next_rest(self, conversation: str) -> str | None:
         """The next page of what is still to be shown, taken out; None where there is none."""
         with self._transaction() as database:
-            row = database.execute("SELECT pages FROM rests WHERE conversation = ?", (conversation,)).fetchone()
-            pages: list[str] = json.loads(row[0]) if row else []
-            if not pages:
-                return None
-            database.execute(
-                "UPDATE rests SET pages = ? WHERE conversation = ?",
-                (json.dumps(pages[1:], ensure_ascii=False), conversation),
-            )
-        return pages[0]
+            kept = self._rest(database, conversation)
+            if kept:
+                self._set_rest(database, conversation, kept[1:])
+        return kept[0][0] if kept else None
+
+    @staticmethod
+    def _rest(database: sqlite3.Connection, conversation: str) -> list[Any]:
+        row = database.execute("SELECT pages FROM rests WHERE conversation = ?", (conversation,)).fetchone()
+        found: list[Any] = json.loads(row[0]) if row else []
+        return found
+
+    @staticmethod
+    def _set_rest(database: sqlite3.Connection, conversation: str, pages: list[Any]) -> None:
+        row = (conversation, time.time(), json.dumps(pages))
+        database.execute("INSERT OR REPLACE INTO rests VALUES (?, ?, ?)", row)
 
     def record_answer(self, answer: str, platform: str, question: str, *, refused: bool, confidence: float) -> None:
         """Keep what was asked, so that feedback has something to be about."""
         with self._transaction() as database:
-            row = (answer, time.time(), platform, question, int(refused), confidence)
+            row = (answer, time.time(), platform, _text(question), int(refused), confidence)
             database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def record_feedback(self, answer: str, user: str, verdict: int) -> None:
@@ -140,6 +185,11 @@ class Journal:
                 self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
+
+
+def _text(text: str) -> str:
+    """The text without half characters, which JSON can name and SQLite does not take."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _runs(process: int) -> bool:

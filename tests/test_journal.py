@@ -72,7 +72,20 @@ def test_pages_come_one_by_one_and_a_new_answer_replaces_them(journal):
     assert journal.next_rest("wechat:other") is None
     assert journal.next_rest("wechat:u") == "一"
     journal.keep_rest("wechat:u", ["新"])
-    assert [journal.next_rest("wechat:u") for _ in range(2)] == ["新", None]
+    journal.keep_rest("wechat:u", ["迟"], late=True)
+    journal.keep_rest("wechat:u", ["更新"])
+    assert [journal.next_rest("wechat:u") for _ in range(3)] == ["更新", "迟", None]  # nobody has seen the late one yet
+
+
+def test_every_delivery_finds_the_reply_and_one_that_comes_too_late_is_known_as_late(journal):
+    journal.claim(["wechat:A:1"], MESSAGE)
+    journal.claim(["wechat:A:2"], MESSAGE)
+    assert [journal.again("wechat:A:1"), journal.again("wechat:A:1"), journal.again("wechat:A:9")] == [2, 3, 0]
+    assert journal.reply("wechat:A:1") is None
+    assert not journal.keep_reply("wechat:A:1", "答")
+    assert journal.reply("wechat:A:1", last_call=True) == "答"
+    assert journal.reply("wechat:A:2", last_call=True) is None
+    assert journal.keep_reply("wechat:A:2", "迟到的答案")
 
 
 def test_the_last_word_of_a_user_on_an_answer_counts(journal):

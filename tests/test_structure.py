@@ -29,7 +29,7 @@ LAYERS = [
     ["rendering", "markup"],
     ["journal"],
     ["channel"],
-    ["tencent"],
+    ["tencent", "tencent_api"],
     ["surfaces"],
     ["app"],
     ["doctor"],

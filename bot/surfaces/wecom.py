@@ -1,0 +1,78 @@
+"""WeCom 企业微信: the callback of a self-built application. Acknowledged at once, answered by message/send."""
+
+# No `from __future__ import annotations` here: FastAPI must see the annotations of functions that close over the bot.
+from collections.abc import Mapping
+from functools import partial
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from bot.channel import HELLO, ONLY_TEXT, Desk, Inbound
+from bot.markup import PLAIN, pages, render
+from bot.pipeline import Bot
+from bot.settings import Settings
+from bot.tencent import Crypto, Refused, inbound, opened, parse, refusal, replay_key
+from bot.tencent_api import Api
+
+LIMIT = 2048  # bytes of a text message
+
+
+def router(bot: Bot, settings: Settings) -> APIRouter | None:
+    """The callback at /wecom, where token, AES key, CorpID, AgentId and secret are all set."""
+    token, key = settings.wecom_token.get_secret_value(), settings.wecom_aes_key.get_secret_value()
+    secret = settings.wecom_secret.get_secret_value()
+    if not (token and key and secret and settings.wecom_corp_id and settings.wecom_agent_id):
+        return None
+    crypto = Crypto.of(token, key, settings.wecom_corp_id, "WENQU_WECOM_AES_KEY")
+    return routes(bot, settings, crypto, Api.wecom(settings.wecom_corp_id, secret))
+
+
+def routes(bot: Bot, settings: Settings, crypto: Crypto, api: Api) -> APIRouter:
+    """The routes over an application."""
+    desk = Desk(bot)
+    handle = partial(_answer, desk, settings, api)
+    made = APIRouter(lifespan=lambda app: desk.open("wecom", handle))
+
+    async def verify(request: Request) -> Response:
+        """WeCom's check of the address: the echostr, decrypted."""
+        asked = request.query_params
+        try:
+            return PlainTextResponse(opened(crypto, asked, asked.get("echostr", "")))
+        except Refused as refused:
+            return refusal("wecom", refused)
+
+    async def receive(request: Request) -> Response:
+        """An empty 200 at once: the answer goes out by message/send."""
+        asked = request.query_params
+        try:
+            fields = parse(opened(crypto, asked, parse(await request.body()).get("Encrypt", "")).encode())
+            message = inbound("wecom", crypto.receive_id, fields)
+            if _is_due(message, fields):
+                taken = desk.take(message, handle, replay_key("wecom", asked))
+                if not taken and not desk.journal.again(message.key):
+                    raise Refused("replay")
+        except Refused as refused:
+            return refusal("wecom", refused)
+        return PlainTextResponse("")
+
+    for path in ("/wecom", "/wecom/"):
+        made.add_api_route(path, verify, methods=["GET"], include_in_schema=False)
+        made.add_api_route(path, receive, methods=["POST"], include_in_schema=False)
+    return made
+
+
+def _is_due(message: Inbound, fields: Mapping[str, str]) -> bool:
+    """Whether a callback is one to answer: of the events only that of a new member."""
+    return bool(message.user) and (fields.get("MsgType") != "event" or message.reply_to == "subscribe")
+
+
+async def _answer(desk: Desk, settings: Settings, api: Api, message: Inbound) -> None:
+    """Answer a message. Text, not Markdown: members who read in WeChat see no Markdown."""
+    if message.text:
+        reply = await desk.answer(message)
+        text = render(reply.answer, PLAIN, settings.public_url) if reply.answer else reply.text
+    else:
+        text = HELLO["zh"] if message.reply_to == "subscribe" else ONLY_TEXT
+    for page in pages(text, LIMIT):
+        body = {"touser": message.user, "msgtype": "text", "agentid": settings.wecom_agent_id}
+        await api.post("/cgi-bin/message/send", {**body, "text": {"content": page}})
