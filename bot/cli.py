@@ -198,6 +198,26 @@ def info(corpus: Corpus = None, index: IndexFolder = None, as_json: AsJson = Fal
             out.print(escape(f"  {name}: {shown}"))
 
 
+@cli.command()
+def doctor(
+    channel: Annotated[str, typer.Argument(help="slack | wechat | wecom | …, 不填则全部 / all without one")] = "",
+    url: Annotated[str, typer.Option(help="扮演平台去访问 / play the platform against this address")] = "",
+) -> None:
+    """检查各渠道的设置,或扮演平台检验服务器 / Check the channels' settings, or play a platform."""
+    from bot.doctor import examine
+    from bot.rehearsal import rehearse
+    from bot.rendering import render_findings
+
+    settings = load_settings()
+    if url:
+        good = render_findings(out, f"{channel} {url}", rehearse(channel, settings, url))
+    else:
+        found = examine(settings, channel)
+        good = all([render_findings(out, name, findings) for name, findings in found.items()])
+    if not good:
+        raise typer.Exit(1)
+
+
 def _ready_bot(settings: Settings, *, rebuild: bool = False) -> Bot:
     """A bot whose index is built and fresh; what was built is said on standard error."""
     from bot.pipeline import Bot

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,11 +15,12 @@ from bot.builder import Progress, Summary
 from bot.calibration import Fit
 from bot.excerpt import pieces, printable, source_name
 from bot.explanation import ExplainedHit, Explanation
-from bot.types import Answer, Evidence, Hit
+from bot.types import BAD, GOOD, ODD, OFF, Answer, Evidence, Finding, Hit
 
 MARK = "bold black on bright_yellow"
 _AROUND = 160  # characters shown before and after the evidence
 FIELDS = {"body": "正文 body", "title": "标题 title", "heading": "小标题 heading"}
+SIGNS = {GOOD: ("✓", ""), OFF: ("–", "dim"), ODD: ("!", "yellow"), BAD: ("✗", "red")}
 MATCH_COLUMNS = ("词 term", "匹配 match", "权重 weight", "稀有度 rarity", "位置 where")
 
 
@@ -145,6 +146,17 @@ def render_fits(console: Console, fits: Mapping[str, Fit]) -> None:
             f"AUROC {fitted.auroc:.3f}"
         )
     console.print("已保存,下一次提问生效 / saved: the next question uses it")
+
+
+def render_findings(console: Console, channel: str, findings: Iterable[Finding]) -> bool:
+    """Print what was found of a channel, each as soon as it is; returns whether none of it is bad."""
+    console.print(Text(channel, style="bold"))
+    good = True
+    for finding in findings:
+        sign, style = SIGNS[finding.state]
+        console.print(Text(f"  {sign} {printable(finding.text)}", style=style))
+        good = good and finding.state != BAD
+    return good
 
 
 @contextmanager

@@ -160,6 +160,17 @@ def evidence_to_dict(evidence: Evidence) -> dict[str, Any]:
     }
 
 
+GOOD, OFF, ODD, BAD = "good", "off", "odd", "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that the doctor looked at: GOOD, OFF (not set up), ODD (works, but look at it) or BAD."""
+
+    state: str
+    text: str
+
+
 class Embedder(Protocol):
     """Text to unit vectors. Queries and passages have methods of their own: some models prefix them differently."""
 

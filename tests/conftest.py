@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 from bot.embedder import load_embedder
 from bot.pipeline import Bot
@@ -97,3 +102,18 @@ def article_bot(tmp_path_factory: pytest.TempPathFactory, embedder) -> Bot:
     shipped = Bot(load_settings(corpus=ROOT / "corpus", index=index), embedder)
     shipped.refresh()
     return shipped
+
+
+@contextmanager
+def served(app) -> Iterator[str]:
+    """The address of a real server on loopback that serves an application."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()

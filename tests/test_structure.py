@@ -33,6 +33,8 @@ LAYERS = [
     ["surfaces"],
     ["app"],
     ["doctor"],
+    ["platforms"],
+    ["rehearsal"],
     ["cli"],
     ["__main__", "__init__"],
 ]
