@@ -58,7 +58,7 @@ USER: 赵州桥
 Analyze the chat history to determine the necessity of generating search queries, in the given language.
 
 ### Output:
-Strictly return in JSON format: 
+Strictly return in JSON format:
 {
   "queries": ["query1", "query2"]
 }
@@ -188,10 +188,10 @@ def test_a_stream_is_lines_of_data_with_chinese_as_it_is(url):
 
 
 def test_a_refusal_cites_nothing(client):
-    for reply in (ask(client, UNKNOWN), ask(client, UNKNOWN, extra_body={"stream_options": None})):
-        assert reply.choices[0].message.content == REFUSAL["zh"]
-        assert not reply.choices[0].message.annotations
-        assert reply.model_extra["search_results"] == reply.model_extra["citations"] == []
+    reply = ask(client, UNKNOWN, extra_body={"stream_options": None})
+    assert reply.choices[0].message.content == REFUSAL["zh"]
+    assert not reply.choices[0].message.annotations
+    assert reply.model_extra["search_results"] == reply.model_extra["citations"] == []
     end = list(ask(client, UNKNOWN, stream=True))[-1]
     assert "annotations" not in end.choices[0].delta.model_extra
     assert end.model_extra["search_results"] == []
@@ -244,19 +244,11 @@ def test_models_are_listed_and_named(client):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_bad_question_is_an_error_before_the_first_byte(client, stream):
-    for text in ("？", "西" * 2001, "\ud800", "", " \n"):
-        with pytest.raises(openai.BadRequestError) as error:
-            client.chat.completions.create(
-                model="wenqu", stream=stream, messages=[{"role": "user", "content": text}], extra_body={"x": 1}
-            ) if text != "\ud800" else client.post(
-                "/chat/completions",
-                cast_to=object,
-                content=b'{"stream": %b, "messages": [{"role": "user", "content": "\\ud800"}]}'
-                % (b"true" if stream else b"false"),
-                options={"headers": {"content-type": "application/json"}},
-            )
-        assert error.value.type == "invalid_request_error"
+@pytest.mark.parametrize("text", ["？", "西" * 2001, "", " \n", [{"type": "image_url", "image_url": {"url": "x"}}]])
+def test_a_bad_question_is_an_error_before_the_first_byte(client, stream, text):
+    with pytest.raises(openai.BadRequestError) as error:
+        ask(client, text, stream=stream)
+    assert error.value.type == "invalid_request_error"
 
 
 @pytest.mark.parametrize(
@@ -271,6 +263,7 @@ def test_a_bad_question_is_an_error_before_the_first_byte(client, stream):
         b'{"messages": [{"role": "user", "content": {"canary": 1}}]}',
         b'{"messages": [{"role": "assistant", "content": "canary"}]}',
         b'{"canary": 1e400}',
+        b'{"messages": [{"role": "user", "content": "\\ud800"}]}',
         b'{"messages": [{"role": "user", "content": "x"}], "stream": "canary"}',
         '{"messages": [{"role": "user", "content": "合肥"}]}'.encode("gbk"),
         b"[" * 30_000,
@@ -333,7 +326,7 @@ def test_with_a_key_every_route_wants_it_and_no_log_ever_shows_it(bot, caplog, c
                 with pytest.raises(openai.AuthenticationError) as error:
                     call()
                 assert error.value.code == "invalid_api_key"
-        for header in (None, "", "Bearer", "Bearer ", "canary-7f3a", "Basic canary-7f3a", "Bearer é密".encode(), b"\xff"):
+        for header in (None, "", "Bearer", "canary-7f3a", "Basic canary-7f3a", "Bearer é密".encode(), b"\xff"):
             response = httpx.get(f"{url}/v1/models", headers={} if header is None else {"Authorization": header})
             assert response.status_code == 401, header
             assert response.headers["www-authenticate"] == "Bearer"
