@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 
 import httpx
 import openai
@@ -16,6 +17,7 @@ from bot.app import create_app
 from bot.errors import IndexMissing
 from bot.markup import MARKDOWN, render, source_url
 from bot.pipeline import REFUSAL
+from bot.surfaces.open_webui import task_reply
 
 KEY = "canary-7f3a-密钥"
 QUESTION = "赵州桥由谁设计?"
@@ -313,6 +315,26 @@ def test_background_tasks_of_open_webui_never_reach_the_bot(client, bot, monkeyp
     assert json.loads(reply.choices[0].message.content) == TASK_REPLIES[task]
     streamed = "".join(chunk.choices[0].delta.content or "" for chunk in ask(client, TEMPLATES[task], stream=True))
     assert json.loads(streamed) == TASK_REPLIES[task]
+
+
+@pytest.mark.parametrize("form", ["{}", "<user_query>\n{}\n</user_query>\n"])
+def test_a_question_with_a_file_attached_is_still_the_question(client, form):
+    wrapped = (
+        "### Task:\nRespond to the user query using the provided context, incorporating inline citations.\n\n"
+        '<context>\n<source id="1" name="a.md">西安地铁</source>\n</context>\n\n'
+    )
+    reply = ask(client, wrapped + form.format(QUESTION))
+    assert "李春" in reply.choices[0].message.content
+    assert reply.usage.prompt_tokens == len(QUESTION)
+
+
+def test_a_task_without_history_or_of_a_megabyte_of_blanks_is_answered_at_once():
+    shape = '### Task:\n{ "title": "x" }\n'
+    assert task_reply(shape) == {"title": ""}
+    begun = time.perf_counter()
+    assert task_reply(f"{shape}<chat_history>USER: {' ' * 1_000_000}赵州桥{' ' * 1_000_000}") == {"title": "赵州桥"}
+    assert task_reply("### Task:" + "{ " * 500_000) == {}
+    assert time.perf_counter() - begun < 2
 
 
 def test_with_a_key_every_route_wants_it_and_no_log_ever_shows_it(bot, caplog, capfd):

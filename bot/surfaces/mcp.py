@@ -18,7 +18,7 @@ from bot.excerpt import printable
 from bot.markup import source_url
 from bot.pipeline import Bot
 from bot.settings import Settings
-from bot.surfaces.openai import WRONG_KEY, authorized
+from bot.surfaces.bearer import WRONG_KEY, authorized
 from bot.surfaces.source import GONE
 from bot.types import Answer, Evidence, Hit
 

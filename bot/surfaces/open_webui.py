@@ -1,4 +1,4 @@
-"""Open WebUI's background tasks: it asks the same model for titles, tags, follow-ups, queries and completions."""
+"""What Open WebUI sends beside questions: tasks for titles, tags and the like, and the wrapping of attached files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ _TASK = "### Task:"
 # Each task shows the JSON that it wants; the first key of it tells which task it is.
 _KEY = re.compile(r'\{\s*"(title|tags|follow_ups|queries|text)"')
 _NOTHING: dict[str, Any] = {"tags": [], "follow_ups": [], "queries": [], "text": ""}
-_HISTORY = re.compile(r"<chat_history>\s*(.*?)\s*</chat_history>", re.DOTALL)
-_FIRST_QUESTION = re.compile(r"^USER: *(.*?)\s*(?=^[A-Z]+: |\Z)", re.DOTALL | re.MULTILINE)
 _TITLE = 20  # characters
+
+
+def user_question(text: str) -> str:
+    """The question without the instruction and the context that an attached file or a web search sets before it."""
+    if not text.startswith(_TASK) or "</context>" not in text:
+        return text
+    # Older versions set tags around the question, newer ones nothing.
+    return text.rpartition("</context>")[2].replace("<user_query>", "").replace("</user_query>", "").strip()
 
 
 def task_reply(question: str) -> dict[str, Any] | None:
@@ -28,6 +34,7 @@ def task_reply(question: str) -> dict[str, Any] | None:
 
 
 def _title(task: str) -> str:
-    history = _HISTORY.search(task)
-    first = _FIRST_QUESTION.search(history[1]) if history else None
-    return " ".join(printable(first[1]).split())[:_TITLE] if first else ""
+    """The beginning of the first question in the history, which reads `USER: ...`, `ASSISTANT: ...` by lines."""
+    history = task.partition("<chat_history>")[2].partition("</chat_history>")[0]
+    first = history.partition("USER:")[2].partition("\nASSISTANT:")[0]
+    return " ".join(printable(first).split())[:_TITLE]

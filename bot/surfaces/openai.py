@@ -1,12 +1,11 @@
 """OpenAI-compatible clients under /v1: models and chat completions, whole or streamed, with their citations."""
 
 # No `from __future__ import annotations` here: FastAPI must see the annotations of functions that close over the bot.
-import hmac
 import json
 import logging
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,12 +22,12 @@ from bot.excerpt import printable, source_name
 from bot.markup import MARKDOWN, render, source, source_url
 from bot.pipeline import Bot
 from bot.settings import Settings
-from bot.surfaces.open_webui import task_reply
+from bot.surfaces.bearer import WRONG_KEY, authorized
+from bot.surfaces.open_webui import task_reply, user_question
 from bot.types import Answer, Evidence
 
 log = logging.getLogger("wenqu")
 MODEL = "wenqu"
-WRONG_KEY = "密钥不对: 请用 WENQU_API_KEY 的值 / wrong API key: send the value of WENQU_API_KEY as Bearer token"
 NO_MODEL = "没有这个模型,请填 wenqu / no such model: use wenqu"
 NO_QUESTION = "没有用户消息 / the messages hold no text of the user"
 BAD_FORM = "请求格式不对 / the request is not of the expected form"
@@ -76,7 +75,8 @@ class Conversation(BaseModel):
 
     def question(self) -> str:
         """The user's last message; empty where there is none."""
-        return next((message.plain() for message in reversed(self.messages) if message.role == "user"), "").strip()
+        said = next((message.plain() for message in reversed(self.messages) if message.role == "user"), "")
+        return user_question(said.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,7 @@ class ApiError(HTTPException):
 
 def router(bot: Bot, settings: Settings) -> APIRouter | None:
     """The routes; always on. An application of its own: its errors, its body limit and its CORS are OpenAI's."""
-    api = FastAPI(
-        openapi_url=None, max_body_size=MAX_BODY_BYTES, dependencies=[Depends(_key_check(settings))], debug=False
-    )
+    api = FastAPI(openapi_url=None, max_body_size=MAX_BODY_BYTES, dependencies=[Depends(_key_check(settings))])
     _add_errors(api)
     _add_models(api)
     _add_chat(api, bot, settings)
@@ -113,14 +111,6 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
     routes = APIRouter()
     routes.mount("/v1", api)
     return routes
-
-
-def authorized(header: str | None, settings: Settings) -> bool:
-    """Whether an Authorization header carries the key; always, where no key is set."""
-    key = settings.api_key.get_secret_value().encode("utf-8", "surrogateescape")
-    scheme, _, token = (header or "").partition(" ")
-    # A header arrives as Latin-1; as bytes any of them can be compared, in a time that says nothing about the key.
-    return not key or (scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode("latin-1"), key))
 
 
 def _key_check(settings: Settings) -> Any:
@@ -204,8 +194,14 @@ def _add_chat(api: FastAPI, bot: Bot, settings: Settings) -> None:
         lines = [
             json.dumps(chunk, ensure_ascii=False) for chunk in _chunks(head, reply, usage if wants_usage else None)
         ]
-        events = (format_sse_event(data_str=line) for line in [*lines, "[DONE]"])
-        return EventSourceResponse(events, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # nginx must not hold the pieces back
+        return EventSourceResponse(_events([*lines, "[DONE]"]), headers=headers)
+
+
+async def _events(lines: list[str]) -> AsyncIterator[bytes]:
+    """Each line as an event. Asynchronous: a plain generator would cost a change of threads for every piece."""
+    for line in lines:
+        yield format_sse_event(data_str=line)
 
 
 def _reply(answer: Answer, url: str) -> Reply:
