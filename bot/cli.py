@@ -79,6 +79,15 @@ def serve(
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=10)
 
 
+@cli.command()
+def mcp(corpus: Corpus = None, index: IndexFolder = None) -> None:
+    """供 MCP 客户端启动 (标准输入输出) / Serve an MCP client over standard input and output."""
+    from bot.surfaces.mcp import make_server, require_sdk
+
+    require_sdk()  # said at once, not after an index run
+    make_server(_ready_bot(load_settings(corpus=corpus, index=index))).run()
+
+
 @cli.command("index")
 def build(
     corpus: Corpus = None,
