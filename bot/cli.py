@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -31,9 +31,6 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Corpus = Annotated[Path | None, typer.Option("--corpus", help="文章文件夹 / folder with the articles")]
 IndexFolder = Annotated[Path | None, typer.Option("--index", help="索引文件夹 / folder of the index")]
-# Entries of the dictionary that `wenqu info` prints; --json holds them all.
-_ENTRIES_SHOWN = 50
-
 AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")]
 
 
@@ -183,28 +180,15 @@ def calibrate(
 def info(corpus: Corpus = None, index: IndexFolder = None, as_json: AsJson = False) -> None:
     """索引、模型和设置 / The index, the model and the settings."""
     from bot.pipeline import Bot
+    from bot.rendering import render_sections
 
     settings = load_settings(corpus=corpus, index=index)
     opened = Bot(settings).index
-    manifest = {key: value for key, value in opened.manifest.items() if key != "files"}
-    manifest["bytes"] = sum(entry["size"] for entry in opened.manifest["files"].values())
-    skipped = opened.store.skipped()
-    sections: dict[str, dict[str, Any]] = {
-        "settings": {name: str(value) for name, value in settings.model_dump().items()},
-        "index": manifest,
-        "dictionary": opened.dictionary.report(),
-        "dictionary_problems": {problem.place: problem.reason for problem in opened.dictionary.problems},
-        "dropped_lines": dict(opened.store.dropped()),
-        "skipped": {s.path: f"{s.code} {s.reason}" for s in skipped},
-    }
+    sections = {"settings": {name: str(value) for name, value in settings.model_dump().items()}, **opened.report()}
     if as_json:
         _print_json(sections)
-        return
-    for title, rows in sections.items():
-        out.print(title, style="bold")
-        for name, value in rows.items():
-            shown = "; ".join(value[:_ENTRIES_SHOWN]) if isinstance(value, list) else value
-            out.print(escape(f"  {name}: {shown}"))
+    else:
+        render_sections(out, sections)
 
 
 @cli.command()

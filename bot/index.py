@@ -54,6 +54,18 @@ class Index:
         except SettingsError as error:  # FAISS is missing or cannot run on this machine: words alone still answer
             self.degraded["vectors"] = str(error)
 
+    def report(self) -> dict[str, dict[str, Any]]:
+        """What the generation holds, by sections: the manifest, the dictionary, the lines and files left out."""
+        manifest = {key: value for key, value in self.manifest.items() if key != "files"}
+        manifest["bytes"] = sum(entry["size"] for entry in self.manifest["files"].values())
+        return {
+            "index": manifest,
+            "dictionary": self.dictionary.report(),
+            "dictionary_problems": {problem.place: problem.reason for problem in self.dictionary.problems},
+            "dropped_lines": dict(self.store.dropped()),
+            "skipped": {skipped.path: f"{skipped.code} {skipped.reason}" for skipped in self.store.skipped()},
+        }
+
     def close(self) -> None:
         """Close what is open."""
         self.store.close()

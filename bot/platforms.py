@@ -120,25 +120,25 @@ def _encrypted(crypto: Crypto, body: str, nonce: str, now: int, query: Mapping[s
     return Parcel("POST", query, {"Content-Type": "text/xml"}, outer.encode())
 
 
+def _slack_signed(secret: str, now: int, body: Mapping[str, object]) -> Parcel:
+    from slack_sdk.signature import SignatureVerifier
+
+    text = json.dumps(body)
+    headers = {
+        "X-Slack-Request-Timestamp": str(now),
+        "X-Slack-Signature": SignatureVerifier(secret).generate_signature(timestamp=str(now), body=text) or "",
+        "Content-Type": "application/json",
+    }
+    return Parcel("POST", {}, headers, text.encode())
+
+
 def _slack(settings: Settings) -> Platform:
     secret = settings.slack_signing_secret.get_secret_value()
     _needed("WENQU_SLACK_SIGNING_SECRET", secret)
     challenge = secrets.token_hex(8)
 
-    def signed(secret: str, now: int, body: dict[str, object]) -> Parcel:
-        from slack_sdk.signature import SignatureVerifier
-
-        text = json.dumps(body)
-        made = SignatureVerifier(secret).generate_signature(timestamp=str(now), body=text) or ""
-        headers = {
-            "X-Slack-Request-Timestamp": str(now),
-            "X-Slack-Signature": made,
-            "Content-Type": "application/json",
-        }
-        return Parcel("POST", {}, headers, text.encode())
-
     def probe(secret: str, now: int) -> Parcel:
-        return signed(secret, now, {"type": "url_verification", "challenge": challenge})
+        return _slack_signed(secret, now, {"type": "url_verification", "challenge": challenge})
 
     def message(secret: str, now: int) -> Parcel:
         # A message of another bot, which wants no answer: one to a channel that does not exist could not be sent.
@@ -156,7 +156,7 @@ def _slack(settings: Settings) -> Platform:
             "api_app_id": "A0",
             "event_id": f"Ev{secrets.token_hex(5)}",
         }
-        return signed(secret, now, {**envelope, "event": event, "event_time": now})
+        return _slack_signed(secret, now, {**envelope, "event": event, "event_time": now})
 
     return Platform(
         secret,

@@ -18,6 +18,7 @@ from bot.explanation import ExplainedHit, Explanation
 from bot.types import BAD, GOOD, ODD, OFF, Answer, Evidence, Finding, Hit
 
 MARK = "bold black on bright_yellow"
+_ENTRIES_SHOWN = 50  # of a list; --json holds them all
 _AROUND = 160  # characters shown before and after the evidence
 FIELDS = {"body": "正文 body", "title": "标题 title", "heading": "小标题 heading"}
 SIGNS = {GOOD: ("✓", ""), OFF: ("–", "dim"), ODD: ("!", "yellow"), BAD: ("✗", "red")}
@@ -146,6 +147,15 @@ def render_fits(console: Console, fits: Mapping[str, Fit]) -> None:
             f"AUROC {fitted.auroc:.3f}"
         )
     console.print("已保存,下一次提问生效 / saved: the next question uses it")
+
+
+def render_sections(console: Console, sections: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the sections of `wenqu info`; of a long list only the beginning."""
+    for title, rows in sections.items():
+        console.print(Text(title, style="bold"))
+        for name, value in rows.items():
+            shown = "; ".join(value[:_ENTRIES_SHOWN]) if isinstance(value, list) else value
+            console.print(Text(f"  {name}: {shown}"))
 
 
 def render_findings(console: Console, channel: str, findings: Iterable[Finding]) -> bool:

@@ -10,14 +10,13 @@ import sys
 import anyio
 import httpx
 import pytest
-from conftest import ROOT, write_articles
+from conftest import ROOT, served, write_articles
 from fastapi.testclient import TestClient
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from pydantic import SecretStr
-from serving import serving
 
 from bot.app import create_app
 from bot.errors import WenquError
@@ -100,7 +99,7 @@ def test_over_http_in_both_addresses_and_protocols(bot):
         async with Client(url, mode=mode, read_timeout_seconds=30) as client:
             await check(client, bot)
 
-    with serving(bot, bot.settings.model_copy(update={"mcp": True})) as url:
+    with served(create_app(bot, bot.settings.model_copy(update={"mcp": True}))) as url:
         anyio.run(run, f"{url}/mcp", "auto")
         anyio.run(run, f"{url}/mcp/", "legacy")
         for address in (f"{url}/mcp", f"{url}/mcp/"):  # no redirect: many clients lose the body with it
@@ -195,7 +194,7 @@ def test_with_a_key_only_its_bearers_are_served_and_no_log_shows_it(bot, caplog,
         ):
             await check(client, bot)
 
-    with serving(bot, settings) as url:
+    with served(create_app(bot, settings)) as url:
         anyio.run(run, f"{url}/mcp")
         for header in ({}, {"Authorization": "Bearer canary-9c1f"}, {"Authorization": b"Bearer \xe9"}):
             response = httpx.post(f"{url}/mcp", json=INITIALIZE, headers={**ACCEPT, **header})

@@ -9,9 +9,9 @@ import time
 import httpx
 import openai
 import pytest
+from conftest import served
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
-from serving import serving
 
 from bot.app import create_app
 from bot.errors import IndexMissing
@@ -91,7 +91,7 @@ TASK_REPLIES = {
 
 @pytest.fixture(scope="module")
 def url(bot):
-    with serving(bot, bot.settings) as address:
+    with served(create_app(bot, bot.settings)) as address:
         yield address
 
 
@@ -138,7 +138,10 @@ def test_every_source_is_cited_where_it_stands(article_bot):
     question = "科大讯飞的总部在哪里?"
     answer = article_bot.ask(question)
     assert len(answer.evidence) > 1
-    with serving(article_bot, settings) as address, openai.OpenAI(base_url=f"{address}/v1", api_key="any") as client:
+    with (
+        served(create_app(article_bot, settings)) as address,
+        openai.OpenAI(base_url=f"{address}/v1", api_key="any") as client,
+    ):
         message = ask(client, question).choices[0].message
     assert places(message.content, message.annotations) == [f"[{e.number}]" for e in answer.evidence]
     starts = [annotation.url_citation.start_index for annotation in message.annotations]
@@ -340,7 +343,7 @@ def test_a_task_without_history_or_of_a_megabyte_of_blanks_is_answered_at_once()
 def test_with_a_key_every_route_wants_it_and_no_log_ever_shows_it(bot, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     settings = bot.settings.model_copy(update={"api_key": SecretStr("canary-7f3a")})
-    with serving(bot, settings) as url:
+    with served(create_app(bot, settings)) as url:
         with openai.OpenAI(base_url=f"{url}/v1", api_key="canary-7f3a", max_retries=0) as client:
             assert "李春" in ask(client).choices[0].message.content
         with openai.OpenAI(base_url=f"{url}/v1", api_key="canary-7f3b", max_retries=0) as client:
