@@ -53,6 +53,19 @@ _ASKS = {name: re.compile(asks) for name, (asks, _) in _PATTERNS.items()}
 _ANSWERS = {name: re.compile(answers) for name, (_, answers) in _PATTERNS.items()}
 # The measure word after 多少, 几 or 第几: 第几位 wants 第14位, 多少件 wants 2.5万件.
 _MEASURE = re.compile(r"(第)?(?:多少|几)([\u4e00-\u9fff])")
+# What is asked for without its measure word: (how it is asked, the measure that it comes in).
+_NAMED_MEASURES = tuple(
+    (re.compile(asked), re.compile(measure))
+    for asked, measure in (
+        (r"排名|名次|\brank", rf"第\s*{_NUMERAL}"),
+        (r"哪一?年|哪个年份|\b(?:what|which) year\b", r"\d{2,4}\s*年|[一二三四五六七八九零〇]{2,4}年"),
+        (
+            r"多少钱|价格|售价|费用|\bhow much (?:money|did|does|do)\b|\bprice|\bcosts?\b",
+            rf"{_NUMERAL}\s*(?:[a-z]{{2}})?[元镑]",
+        ),
+        (r"百分之几|占比|比例|比率|\bpercent|\bproportion|\bshare of\b", rf"{_NUMERAL}%|百分之|分之|成[,。;]"),
+    )
+)
 # The noun that stands for the answer: 什么机构, 哪个城市, 哪一年. Sentences that answer often lack it.
 _STAND_IN = re.compile(
     r"(?:什么样的|什么|哪一?[个些种位家座款部场届项类]|哪些|哪几[个种]|何种|哪)([\u4e00-\u9fff]{1,4})"
@@ -76,7 +89,8 @@ class AnswerType:
         measures = tuple(
             re.compile(f"{ordinal}{_NUMERAL}\\s*{re.escape(measure)}") for ordinal, measure in _MEASURE.findall(folded)
         )
-        return cls(names, measures, tuple(_STAND_IN.findall(folded)))
+        named = tuple(measure for asked, measure in _NAMED_MEASURES if asked.search(folded))
+        return cls(names, measures + named, tuple(_STAND_IN.findall(folded)))
 
     def held(self, folded: str, question: str) -> list[float]:
         """For each of TYPES 1.0 where it is asked for and the text holds one that the question does not itself say."""
