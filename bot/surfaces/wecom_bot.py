@@ -48,13 +48,13 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
         import websockets  # noqa: F401  an extra, and imported only by those who use it
     except ImportError as error:
         raise SettingsError(*NO_WEBSOCKETS) from error
-    return APIRouter(lifespan=Channel(bot, settings).lifespan)
+    return APIRouter(lifespan=Channel(bot, settings, URL).lifespan)
 
 
 class Channel:
     """Messages and events of one bot, from the connection to the desk and back."""
 
-    def __init__(self, bot: Bot, settings: Settings, url: str = URL, timing: Timing | None = None) -> None:
+    def __init__(self, bot: Bot, settings: Settings, url: str, timing: Timing | None = None) -> None:
         """Nothing connects before the lifespan begins. Raises JournalError."""
         self._desk = Desk(bot)
         self._settings, self._timing = settings, timing or Timing()
