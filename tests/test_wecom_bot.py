@@ -373,9 +373,8 @@ def test_a_kick_ends_it_and_the_log_says_why(slow, caplog):
     async def scenario():
         async with connected(slow) as (server, channel):
             await server.event("disconnected_event")
-            await server.sockets[-1].wait_closed()
+            await until(lambda: channel._connection._ended)
             await asyncio.sleep(0.3)  # many times the wait before a reconnect
-            assert channel._connection._ended
             return server.of(SUBSCRIBE)
 
     assert len(asyncio.run(scenario())) == 1
@@ -401,6 +400,7 @@ def test_a_wrong_secret_is_given_up_on_and_never_shown(slow, caplog):
     assert "WENQU_WECOM_BOT_SECRET" in said
     assert "853000" in said
     assert SECRET not in caplog.text
+    assert "websockets.client" not in {record.name for record in caplog.records}  # it logs the ends of frames
 
 
 def test_pings_without_an_ack_end_a_dead_connection(slow):
@@ -484,6 +484,7 @@ def test_what_came_while_stopping_or_was_cut_off_is_answered_by_the_next_process
                 await until(lambda: slow.asked)
                 asyncio.get_running_loop().call_later(0.1, asyncio.ensure_future, server.say("龙井茶产于哪里?", 2))
             assert not [frame for frame in server.of(RESPOND) if at_end(frame)]
+        assert slow.asked == [QUESTION]
 
     async def second():
         slow.seconds = 0.0
@@ -520,6 +521,6 @@ def test_a_chat_gets_no_more_frames_than_wecom_takes():
 
     times = asyncio.run(scenario())
     first = times["G1"]
-    assert first[2] < 0.1 and times["G2"][0] < 0.1
+    assert max(first[2], times["G2"][0]) < 0.1
     assert all(later - earlier >= 0.19 for earlier, later in zip(first, first[3:], strict=False))
     assert all(later - earlier >= 0.59 for earlier, later in zip(first, first[5:], strict=False))

@@ -35,7 +35,7 @@ _SUBSCRIPTIONS = 5  # refused in a row before giving up
 _MISSED_PINGS = 2
 # Frames per chat, answers and pushes together: (frames, seconds).
 _LIMITS = ((30, 60.0), (1000, 3600.0))
-# At DEBUG websockets logs every frame, the subscription with the secret and the users' questions among them.
+# At DEBUG websockets logs the ends of every frame: of the subscription with its secret, of what users ask.
 _quiet = logging.getLogger("wenqu.wecom_bot.socket")
 _quiet.setLevel(logging.WARNING)
 
@@ -127,8 +127,9 @@ class Connection:
                 raise Lost("not connected")
             self._acks[req_id] = ack = asyncio.get_running_loop().create_future()
             try:
-                await self._socket.send(json.dumps(frame))
-                errcode = await asyncio.wait_for(ack, self._timing.ack)
+                async with asyncio.timeout(self._timing.ack):  # sending to a dead peer may wait as well
+                    await self._socket.send(json.dumps(frame))
+                    errcode = await ack
             except (ConnectionClosed, TimeoutError) as error:
                 raise Lost(type(error).__name__) from error
             finally:
