@@ -403,6 +403,35 @@ def test_a_wrong_secret_is_given_up_on_and_never_shown(slow, caplog):
     assert "websockets.client" not in {record.name for record in caplog.records}  # it logs the ends of frames
 
 
+def test_refusals_count_only_in_a_row_and_so_does_the_wait(slow):
+    async def scenario():
+        async with wecom() as server:
+            accepted = {4, 8}
+            server.errcode = lambda frame: 0 if len(server.of(SUBSCRIBE)) in accepted else 853000
+            channel = Channel(slow, slow.settings, server.url, Timing(**FAST))
+            async with channel.lifespan():
+                await server.wait(SUBSCRIBE, 4)
+                await until(channel._connection._ready.is_set)
+                assert channel._connection._wait == FAST["first_wait"]
+                await server.sockets[-1].close(1000)
+                await server.wait(SUBSCRIBE, 8)
+                await server.say(QUESTION)
+                await until(lambda: slow.asked)
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_is_not_there_is_waited_for(slow, caplog):
+    async def scenario():
+        channel = Channel(slow, slow.settings, "ws://127.0.0.1:9", Timing(**FAST))
+        async with channel.lifespan():
+            await until(lambda: caplog.text.count("next attempt") > 6)  # more often than a wrong secret is tried
+            assert not channel._connection._ended
+
+    asyncio.run(scenario())
+    assert "OSError" in caplog.text or "ConnectionRefusedError" in caplog.text
+
+
 def test_pings_without_an_ack_end_a_dead_connection(slow):
     async def scenario():
         async with connected(slow, ping=0.05, ack=0.1) as (server, _):
@@ -454,7 +483,8 @@ def test_nonsense_does_not_end_the_connection(slow, caplog):
 # ---- starting and stopping
 
 
-def test_a_stopping_server_delivers_the_answer_under_way(slow):
+def test_a_stopping_server_delivers_the_answer_under_way(slow, monkeypatch):
+    monkeypatch.setattr(channels, "_DRAIN_SECONDS", 5)
     slow.seconds = 0.5
 
     async def scenario():
