@@ -101,8 +101,11 @@ class Desk:
             log.exception("no answer could be sent: %s", inbound.key)
         self.journal.finish(inbound.key)  # not reached when cancelled: the next process takes the message up
 
-    async def answer(self, inbound: Inbound) -> Reply:
-        """The reply to a message. Never raises: what goes wrong is said in the language of the question."""
+    async def answer(self, inbound: Inbound, reply_id: str = "") -> Reply:
+        """The reply to a message. Never raises: what goes wrong is said in the language of the question.
+
+        `reply_id` is for a channel that must name the reply before there is one.
+        """
         words = language(fold(inbound.text))
         if _GREETING.fullmatch(inbound.text.strip()):
             return Reply("", HELLO[words])
@@ -113,7 +116,7 @@ class Desk:
         except Exception:
             log.exception("no answer: %s", inbound.key)
             return Reply("", FAILED[words])
-        reply = Reply(secrets.token_hex(8), answer.text, answer)
+        reply = Reply(reply_id or secrets.token_hex(8), answer.text, answer)
         self.journal.record_answer(
             reply.id, inbound.platform, inbound.text, refused=answer.refused, confidence=answer.confidence
         )
