@@ -29,7 +29,7 @@ PROMPTS = [
 _WINDOW_SECONDS = 300
 _EVENT_SUBTYPES = (None, "file_share", "thread_broadcast")
 _MENTIONS = re.compile(r"^(?:\s*<@[UW]\w+(?:\|[^>]*)?>[\s,:，：]*)+")
-_REFERENCE = re.compile(r"<([@#!])?([^<>|]*)(?:\|([^<>]*))?>")
+_REFERENCE = re.compile(r"<([@#!]|(?=[a-z]+:))([^<>|]*)(?:\|([^<>]*))?>")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 
 
@@ -73,7 +73,8 @@ async def dispatch(bolt: "AsyncApp", request: Request, body: bytes) -> Response:
 
     try:
         envelope = to_async_bolt_request(request, body)
-        sound = isinstance(envelope.body, dict) and isinstance(envelope.body.get("event", {}), dict)
+        content: Any = envelope.body
+        sound = isinstance(content, dict) and isinstance(content.get("event", {}), dict)
     except (ValueError, TypeError, AttributeError, LookupError):  # what the SDK raises on other shapes
         sound = False
     if not sound:
@@ -87,8 +88,8 @@ def plain(text: str) -> str:
     def shown(reference: re.Match[str]) -> str:
         kind, target, label = reference.groups()
         if label is not None:
-            return label if kind is None else f"{kind}{label}".lstrip("!")
-        return target if kind is None else ""
+            return f"{kind}{label}".lstrip("!")
+        return "" if kind else target
 
     text = _REFERENCE.sub(shown, _MENTIONS.sub("", text))
     for entity, character in _ENTITIES:  # &amp; last, so that &amp;lt; stays &lt;

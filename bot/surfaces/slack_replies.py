@@ -115,7 +115,7 @@ class Channel:
         if response.status_code != 200:
             raise SlackRequestError(f"response_url: {response.status_code} {response.body[:80]}")
 
-    def lifespan(self, bolt: "AsyncApp", app_token: str) -> Any:
+    def lifespan(self, bolt: AsyncApp, app_token: str) -> Any:
         """What runs beside the server: the desk, a look at the token, and Socket Mode where an app token is set."""
 
         @asynccontextmanager
