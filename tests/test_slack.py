@@ -392,3 +392,8 @@ def test_every_event_of_the_manifest_has_a_listener(api, slow):
     assert {"app_mentions:read", "im:history", "chat:write", "commands"} <= scopes
     assert manifest["features"]["app_home"]["messages_tab_enabled"] is True
     assert manifest["features"]["slash_commands"][0]["url"].endswith("/slack/events")
+
+
+def test_what_is_suggested_has_an_answer_in_the_article_that_comes_along(article_bot):
+    questions = [prompt["message"] for prompt in slack.PROMPTS[1:]] + [slack.HELP.split("/wenqu ")[1]]
+    assert [question for question in questions if article_bot.ask(question).refused] == []
