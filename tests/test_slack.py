@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from urllib.parse import urlencode
 
 import pytest
@@ -18,10 +19,12 @@ from slack_api import APP_TOKEN, BOT_TOKEN, slack_api, socket_mode
 from slack_sdk.signature import SignatureVerifier
 
 from bot import channel
-from bot.app import create_app
+from bot.app import MAX_BODY_BYTES, create_app
+from bot.channel import Reply
 from bot.journal import Journal
 from bot.settings import load_settings
 from bot.surfaces import slack, slack_replies
+from bot.types import Answer, Evidence, Hit, Passage, Span
 
 SECRET = "canary-signing-secret"
 QUESTION = "赵州桥由谁设计?"
@@ -361,6 +364,32 @@ def test_a_slow_answer_delays_no_acknowledgement(api, slow):
             waits.append(time.perf_counter() - start)
     assert sorted(waits)[197] < 1.0
     assert len({message["thread_ts"] for message in api.named("chat.postMessage")}) == 200
+
+
+def test_what_an_earlier_process_left_behind_is_answered(api, slow):
+    inbound = slack.question(event())
+    journal = Journal(slow.settings.index / "journal.sqlite")
+    assert journal.claim([inbound.key], asdict(inbound))
+    journal.close()
+    with served(slow) as client:
+        send(client, event())  # delivered again meanwhile
+    (posted,) = api.named("chat.postMessage")
+    assert posted["thread_ts"] == "170000.0001"
+
+
+def test_a_long_answer_comes_in_messages_that_a_click_can_send_back():
+    passage = Passage("p/1", "a.txt", "标题", "小节", "龙井茶。" * 125, 0, 500)
+    evidence = tuple(Evidence(Hit(passage, 0.5), (Span(0, 500),), number) for number in range(1, 21))
+    reply = Reply("r1", "茶" * 2000, Answer("问", "茶" * 2000, False, 0.9, evidence, "passages", {}, "g"))
+    messages = slack_replies.message(slack.question(event()), reply, "")
+    assert len(messages) > 4
+    texts = [content["blocks"][0]["text"] for content in messages]
+    assert all(len(text.encode()) <= 6000 for text in texts)
+    assert all(f"[{number}] 标题" in "\n".join(texts) for number in range(1, 21))
+    assert [len(content["blocks"]) for content in messages] == [1] * (len(messages) - 1) + [2]
+    click = urlencode({"payload": json.dumps({"message": messages[-1]})})
+    assert len(click) * 1.5 < MAX_BODY_BYTES
+    assert len(slack_replies.escaped("&" * 9000)) <= 4000
 
 
 def test_socket_mode_acknowledges_answers_and_closes(api, slow, caplog):
