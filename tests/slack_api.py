@@ -73,8 +73,10 @@ def slack_api():
     with Server(("127.0.0.1", 0), Handler) as server:
         api.url = f"http://127.0.0.1:{server.server_port}/api/"
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        yield api
-        server.shutdown()
+        try:
+            yield api
+        finally:
+            server.shutdown()
 
 
 class SocketMode:
@@ -118,8 +120,10 @@ def socket_mode(api: SlackApi, *envelopes: dict):
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     assert ready.wait(5)
-    yield slack
-    asyncio.run_coroutine_threadsafe(runner.result().cleanup(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    try:
+        yield slack
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.result().cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

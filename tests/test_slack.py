@@ -332,9 +332,14 @@ def test_secrets_and_words_stay_out_of_the_log(api, slow, caplog):
         client.post("/slack/events", content=body, headers=headers(body, secret="another"))
         client.post("/slack/events", content="{", headers=headers("{"))
         send(client, event(3, type="unheard_of", text="canary-event"))
+        fields = {"team_id": "T1", "channel_id": "C1", "user_id": "U1", "trigger_id": "1", "command": "/wenqu"}
+        url = api.url.replace("/api/", "/respond/canary-url")
+        send_form(client, **fields, text="canary-command 赵州桥由谁设计?", response_url=url)
     assert "not_in_channel" in caplog.text  # whoever runs the bot reads what is wrong
     assert "canary" not in caplog.text
     assert "v0=" not in caplog.text
+    assert "canary-command" in api.named("respond/canary-url")[0]["blocks"][0]["text"]  # it went there, quietly
+    assert [record for record in caplog.records if record.name.startswith("slack")] == []
 
 
 def test_a_rate_limit_is_waited_for(api, slow):
