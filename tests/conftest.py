@@ -104,6 +104,21 @@ def article_bot(tmp_path_factory: pytest.TempPathFactory, embedder) -> Bot:
     return shipped
 
 
+class SlowBot:
+    """The bot, whose answers take a while, as those of a model do."""
+
+    def __init__(self, bot, settings, seconds=0.0):
+        self.bot, self.settings, self.seconds = bot, settings, seconds
+        self.asked: list[str] = []
+
+    def ask(self, question):
+        self.asked.append(question)
+        time.sleep(self.seconds)
+        if question == "坏":
+            raise RuntimeError("broken")
+        return self.bot.ask(question)
+
+
 @contextmanager
 def served(app) -> Iterator[str]:
     """The address of a real server on loopback that serves an application."""

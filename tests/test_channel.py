@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import asdict
 
 import pytest
+from conftest import SlowBot
 
 from bot import channel
 from bot.channel import Desk, Inbound
 from bot.journal import Journal
 from bot.settings import load_settings
-
-
-class SlowBot:
-    """The bot, whose answers take a while, as those of a model do."""
-
-    def __init__(self, bot, settings, seconds=0.0):
-        self.bot, self.settings, self.seconds = bot, settings, seconds
-        self.asked: list[str] = []
-
-    def ask(self, question):
-        self.asked.append(question)
-        time.sleep(self.seconds)
-        if question == "坏":
-            raise RuntimeError("broken")
-        return self.bot.ask(question)
 
 
 @pytest.fixture

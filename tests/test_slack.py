@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from urllib.parse import urlencode
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, SlowBot
 from fastapi.testclient import TestClient
 from slack_api import APP_TOKEN, BOT_TOKEN, slack_api, socket_mode
 from slack_sdk.signature import SignatureVerifier
@@ -28,19 +29,6 @@ from bot.types import Answer, Evidence, Hit, Passage, Span
 
 SECRET = "canary-signing-secret"
 QUESTION = "赵州桥由谁设计?"
-
-
-class SlowBot:
-    """The bot, whose answers take a while, as those of a model do."""
-
-    def __init__(self, bot, settings):
-        self.bot, self.settings, self.seconds = bot, settings, 0.0
-        self.asked: list[str] = []
-
-    def ask(self, text):
-        self.asked.append(text)
-        time.sleep(self.seconds)
-        return self.bot.ask(text)
 
 
 @pytest.fixture
@@ -181,6 +169,20 @@ def test_one_message_is_answered_once_however_often_it_is_delivered(api, slow):
         assert answers == [200] * 5  # a request that somebody recorded and plays again does nothing
     assert len(api.named("chat.postMessage")) == 2
     assert len(slow.asked) == 2
+
+
+def test_a_message_that_cannot_be_claimed_is_not_acknowledged_and_answered_when_it_comes_again(api, slow, monkeypatch):
+    claim = Journal.claim
+
+    def full(*_):
+        monkeypatch.setattr(Journal, "claim", claim)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with served(slow) as client:
+        monkeypatch.setattr(Journal, "claim", full)
+        assert send(client, event()).status_code == 500
+        assert send(client, event()).status_code == 200
+    assert len(slow.asked) == len(api.named("chat.postMessage")) == 1
 
 
 def test_what_asks_nothing_is_acknowledged_and_not_answered(api, slow):
@@ -421,7 +423,7 @@ def test_every_event_of_the_manifest_has_a_listener(api, slow):
     manifest = yaml.safe_load((ROOT / "bot/surfaces/slack-manifest.yaml").read_text(encoding="utf-8"))
     source = (ROOT / "bot/surfaces/slack.py").read_text(encoding="utf-8")
     events = manifest["settings"]["event_subscriptions"]["bot_events"]
-    assert [name for name in events if f'@bolt.event("{name.split(".")[0]}")' not in source] == []
+    assert [name for name in events if f'@bolt.event("{name.split(".")[0]}"' not in source] == []
     scopes = set(manifest["oauth_config"]["scopes"]["bot"])
     assert {"app_mentions:read", "im:history", "chat:write", "commands"} <= scopes
     assert manifest["features"]["app_home"]["messages_tab_enabled"] is True

@@ -12,10 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from conftest import write_articles
+from conftest import SlowBot, write_articles
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from test_channel import SlowBot
 from wechatpy.crypto import WeChatCrypto
 
 from bot.app import create_app

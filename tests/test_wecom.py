@@ -13,9 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from conftest import SlowBot
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from test_channel import SlowBot
 from wechatpy.enterprise.crypto import WeChatCrypto
 
 from bot.app import create_app

@@ -6,10 +6,10 @@ import asyncio
 import json
 import logging
 import sys
-import time
 from contextlib import asynccontextmanager
 
 import pytest
+from conftest import SlowBot
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
@@ -90,19 +90,6 @@ async def until(condition, seconds=10.0):
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
-
-
-class SlowBot:
-    """The bot, whose answers take a while, as those of a model do."""
-
-    def __init__(self, bot, settings):
-        self.bot, self.settings, self.seconds = bot, settings, 0.0
-        self.asked: list[str] = []
-
-    def ask(self, question):
-        self.asked.append(question)
-        time.sleep(self.seconds)
-        return self.bot.ask(question)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import re
 import time
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -123,12 +124,17 @@ def listeners(channel: Channel) -> "AsyncApp":
     # Requests are verified before Bolt sees them; it would log the body of one that is not signed.
     bolt = AsyncApp(logger=quiet, name="wenqu", authorize=authorize, request_verification_enabled=False)
 
-    @bolt.event("app_mention")
-    @bolt.event("message")
-    async def asked(body: dict[str, Any]) -> None:
+    async def taken(body: dict[str, Any], next_: Callable[[], Awaitable[None]]) -> None:
+        """Claim a message before it is acknowledged: one that cannot be claimed is delivered again."""
         inbound = question(body)
         if inbound:
             channel.desk.take(inbound, channel.handle, f"slack:{inbound.tenant}:{body.get('event_id')}")
+        await next_()
+
+    @bolt.event("app_mention", middleware=[taken])
+    @bolt.event("message", middleware=[taken])
+    async def asked() -> None:
+        return
 
     @bolt.event("app_home_opened")
     @bolt.event("assistant_thread_started")
