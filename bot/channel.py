@@ -97,8 +97,9 @@ class Desk:
     async def _handled(self, inbound: Inbound, handle: Handler) -> None:
         try:
             await handle(inbound)
-        except Exception:  # a platform that is down must not end the channel; what was asked is not logged
-            log.exception("no answer could be sent: %s", inbound.key)
+        except Exception as error:  # a platform that is down must not end the channel; what was asked is not logged
+            where = log.isEnabledFor(logging.DEBUG)
+            log.error("no answer could be sent: %s (%s: %s)", inbound.key, type(error).__name__, error, exc_info=where)
         self.journal.finish(inbound.key)  # not reached when cancelled: the next process takes the message up
 
     async def answer(self, inbound: Inbound, reply_id: str = "") -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -71,6 +72,7 @@ def serve(
     from bot.app import create_app
 
     settings = load_settings(corpus=corpus, index=index, host=host, port=port)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")  # before any package sets up its own
     app = create_app(_ready_bot(settings), settings)
     err.print(f"问渠 http://{settings.host}:{settings.port}  (Ctrl-C 停止 / stops)")
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=10)

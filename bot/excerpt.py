@@ -45,4 +45,7 @@ def pieces(evidence: Evidence, around: int | None) -> Iterator[tuple[str, bool]]
 def _shown(text: str, spans: tuple[Span, ...], around: int | None) -> tuple[int, int]:
     if around is None or len(text) <= 2 * around + _SPARED or not spans:
         return 0, len(text)
-    return max(0, spans[0].start - around), min(len(text), spans[-1].end + around)
+    start, first = max(0, spans[0].start - around), spans[0].start
+    while 0 < start < first and not text[start].isalnum():  # the end of a sentence that is not shown
+        start += 1
+    return start, min(len(text), spans[-1].end + around)

@@ -75,8 +75,9 @@ def source(evidence: Evidence, markup: Markup, public_url: str = "") -> str:
         markup.mark(markup.escape(text)) if marked else markup.escape(text)
         for text, marked in pieces(evidence, _AROUND)
     )
-    lines = [f"{markup.quote}{line}" for line in re.split(r"\n+", shown)]
-    return "\n".join([f"[{evidence.number}] {name}", *lines])
+    # An empty quoted line keeps paragraphs apart, which Markdown would join.
+    between = f"\n{markup.quote}\n" if markup.quote else "\n"
+    return f"[{evidence.number}] {name}\n" + between.join(f"{markup.quote}{line}" for line in re.split(r"\n+", shown))
 
 
 def source_url(evidence: Evidence, public_url: str) -> str:

@@ -15,6 +15,7 @@ WECHAT = "https://api.weixin.qq.com"
 WECOM = "https://qyapi.weixin.qq.com"
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 _TOKEN_MARGIN_SECONDS = 300
+_WAITS = (0.5, 3.0)  # seconds before another attempt
 _TOKEN_EXPIRED = frozenset({40001, 40014, 42001})
 # httpx logs addresses, and an access token stands in them.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -52,15 +53,18 @@ class Api:
 
     async def post(self, path: str, message: Mapping[str, Any]) -> dict[str, Any]:
         """The platform's answer to a message. Raises ApiError, and httpx.HTTPError when it cannot be reached."""
-        transport = httpx.AsyncHTTPTransport(retries=2)
-        async with httpx.AsyncClient(timeout=_TIMEOUT, transport=transport) as client:
-            try:
-                return await self._post(client, path, message)
-            except ApiError as error:
-                if error.code not in _TOKEN_EXPIRED:
-                    raise
-                self._until = 0.0
-                return await self._post(client, path, message)
+        async with httpx.AsyncClient(timeout=_TIMEOUT) as client:
+            for wait in _WAITS:
+                try:
+                    return await self._post(client, path, message)
+                except ApiError as error:
+                    if error.code not in _TOKEN_EXPIRED:
+                        raise
+                    self._until = 0.0
+                except httpx.TransportError:
+                    # It may have arrived: an answer that is read twice is better than one that is lost.
+                    await asyncio.sleep(wait)
+            return await self._post(client, path, message)
 
     async def _post(self, client: httpx.AsyncClient, path: str, message: Mapping[str, Any]) -> dict[str, Any]:
         token = await self._access_token(client)

@@ -52,6 +52,17 @@ def test_an_answer_names_its_source_and_marks_the_evidence_in_every_markup():
     assert render(answered(text, (4, 9), query="why?"), PLAIN).count("Sources:") == 1
 
 
+def test_an_excerpt_begins_with_a_word_and_keeps_its_paragraphs():
+    text = "很长的前文" * 30 + "一句。二句!\n\n第三段。" + "很长的后文" * 30
+    start = text.index("第三段")
+    shown = render(answered(text, (start, start + 4)), MARKDOWN).split("\n\n")[-1]
+    lines = shown.split("\n")
+    assert lines[1].startswith("> …前文很长")
+    assert lines[2:4] == ["> ", "> **第三段**。" + lines[3][len("> **第三段**。") :]]
+    short = "。" * 60 + "证据在这里。" + "后" * 200
+    assert render(answered(short, (60, 66)), PLAIN).split("\n")[-1].startswith("…【证据在这里。】")
+
+
 def test_a_refusal_is_only_its_words():
     refusal = Answer("问题", "资料中没有找到相关内容。", True, 0.1, (), "passages", {}, "gen-000001")
     assert render(refusal, MARKDOWN) == "资料中没有找到相关内容。"

@@ -52,6 +52,10 @@ class FakeWeCom(BaseHTTPRequestHandler):
         self._send({"errcode": 0, "access_token": f"canaryaccess{self.server.tokens}", "expires_in": 7200})
 
     def do_POST(self):
+        if self.server.drops:
+            self.server.drops -= 1
+            self.connection.close()
+            return
         token = parse_qs(urlsplit(self.path).query)["access_token"][0]
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if token in self.server.stale:
@@ -74,7 +78,7 @@ class FakeWeCom(BaseHTTPRequestHandler):
 @pytest.fixture
 def qyapi():
     server = ThreadingHTTPServer(("127.0.0.1", 0), FakeWeCom)
-    server.sent, server.stale, server.tokens = [], set(), 0
+    server.sent, server.stale, server.tokens, server.drops = [], set(), 0, 0
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -156,6 +160,13 @@ def test_a_token_that_ran_out_is_fetched_again(client, qyapi):
     send(client, text_xml(QUESTION, "1"))
     assert wait_for(qyapi.sent, 1)
     assert qyapi.tokens == 2
+
+
+def test_a_connection_that_breaks_costs_no_answer(client, qyapi):
+    qyapi.drops = 1
+    send(client, text_xml(QUESTION, "1"))
+    assert wait_for(qyapi.sent, 1)
+    assert qyapi.drops == 0
 
 
 def test_what_is_no_question(client, qyapi, slow):
