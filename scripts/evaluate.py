@@ -32,7 +32,7 @@ from training_data import DEFAULT_DATA, read_news
 
 from bot import evidence, ranker, retriever
 from bot.bridge import understand
-from bot.embedder import BUNDLED_FOLDER, load_embedder
+from bot.embedder import BUNDLED_FOLDER, StaticEmbedder
 from bot.errors import IndexMismatch
 from bot.evaluation import Question, auroc, evaluate, is_relevant, read_questions
 from bot.pipeline import Bot
@@ -312,10 +312,11 @@ def options_of(description: str | None, tables: Iterable[str]) -> argparse.Names
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--size", type=int, default=load_settings().passage_size)
     parser.add_argument("--limit", type=int, default=None, help="most questions of a set")
+    parser.add_argument("--embedder", type=Path, default=BUNDLED_FOLDER, help="folder of a static model")
     options = parser.parse_args()
     if unknown := set(options.tables) - set(tables):
         parser.error(f"no table {', '.join(unknown)}; one of {' '.join(tables)}")
-    options.embedder = load_embedder()
+    options.embedder = StaticEmbedder(options.embedder)
     return options
 
 
