@@ -62,7 +62,9 @@ def in_child(module: str, data: bytes, limits: Limits | None = None) -> Document
 
 def _too_slow(limits: Limits) -> ReadError:
     seconds = f"{limits.processor} s / {limits.clock:g} s"
-    return ReadError("E-TIME", f"解析太久,超过 {seconds}", "parsing takes too long", "拆分,或另存后再试 / split or resave it")
+    return ReadError(
+        "E-TIME", f"解析太久,超过 {seconds}", "parsing takes too long", "拆分,或另存后再试 / split or resave it"
+    )
 
 
 def _too_large(limits: Limits) -> ReadError:
