@@ -137,7 +137,7 @@ class _Builder:
         raise CorpusError(
             f"文章文件夹没有可用的文章: {self.settings.corpus}",
             f"none of the {len(self.files)} files can be used" + (f" ({why})" if why else ""),
-            "put .txt, .md or .html articles into it",
+            "put .txt, .md, .html, .docx or .pdf articles into it",
         )
 
     def _finish(self) -> None:

@@ -14,6 +14,15 @@ from bot.readers import reader_for, reader_modules
 from bot.types import Article
 
 MAX_FILE_BYTES = 50 * 1024 * 1024
+# Formats that many have articles in, and what to do with them.
+CONVERT = {
+    ".doc": "另存为 .docx / save it as .docx",
+    ".wps": "另存为 .docx / save it as .docx",
+    ".rtf": "另存为 .docx / save it as .docx",
+    ".odt": "另存为 .docx / save it as .docx",
+    ".docm": "另存为 .docx / save it as .docx",
+    ".caj": "打印为 .pdf / print it as .pdf",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +75,8 @@ def _examine(full: Path, path: str) -> SourceFile | Skipped:
     if shown != path:
         return Skipped(shown, "E-NAME", "文件名不是有效的文字 / the file name is not valid text: rename it")
     if reader_for(full.suffix) is None:
-        known = " ".join(sorted(reader_modules()))
-        return Skipped(path, "E-FORMAT", f"不支持的格式 / format not supported; supported: {known}")
+        cure = CONVERT.get(full.suffix.lower()) or "supported: " + " ".join(sorted(reader_modules()))
+        return Skipped(path, "E-FORMAT", f"不支持的格式 / format not supported → {cure}")
     try:
         status = full.lstat()
     except OSError as error:

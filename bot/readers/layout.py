@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 LARGER = 1.15  # a heading's letters are so much larger than the text's; captions and tables are smaller
 _MAX_HEADING = 40
+_OUTER = 0.125
 _MAX_RUNNING = 3  # lines of a running header, and of a footer
 _MIN_PAGES = 3  # on so many pages a line at the edge is one
 _FULL = 0.8  # a line that is shorter than this share of a full line ends its paragraph
@@ -31,16 +32,21 @@ _SPACED = re.compile(rf"(?<={_CJK}) (?={_CJK})")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a page: its text, how high it stands, and the size of most of its letters, both in points."""
+    """A line of a page: its text, how high it stands, and the size of most of its letters, both in points.
+
+    `outer` says whether it stands in the outer eighth of the page, where running headers and footers do.
+    """
 
     text: str
     height: float
     size: float
+    outer: bool = False
     cells: int = 1
 
 
-def lines_of(pieces: Iterable[tuple[str, float, float, float]]) -> list[Line]:
+def lines_of(pieces: Iterable[tuple[str, float, float, float]], foot: float, top: float) -> list[Line]:
     """Lines of a page from pieces (text, x, y, size) in the order of the file; pieces side by side are one row."""
+    margin = _OUTER * (top - foot)
     found: list[Line] = []
     edge = 0.0  # where the last line began
     begun: list[tuple[str, float, float, float]] = []
@@ -52,9 +58,9 @@ def lines_of(pieces: Iterable[tuple[str, float, float, float]]) -> list[Line]:
             _, x, y, size = max(begun, key=lambda piece: len(piece[0].strip()))
             before = found[-1] if found else None
             if before and abs(before.height - y) < 0.3 * size and x > edge:
-                found[-1] = Line(f"{before.text} | {text}", y, before.size, before.cells + 1)
+                found[-1] = Line(f"{before.text} | {text}", y, before.size, before.outer, before.cells + 1)
             else:
-                found.append(Line(text, y, size))
+                found.append(Line(text, y, size, not foot + margin < y < top - margin))
             edge = x
         begun.clear()
 
@@ -121,9 +127,9 @@ def _runs(line: Line, pages: int, seen: int, body: float) -> bool:
 
 
 def _edges(page: list[Line]) -> list[Line]:
-    """The lines that stand highest and lowest, wherever the file has them."""
+    """The lines that stand highest and lowest in the margins, wherever the file has them."""
     heights = [round(line.height) for line in page]
-    return [line for line in page if round(line.height) in (min(heights), max(heights))]
+    return [line for line in page if line.outer and round(line.height) in (min(heights), max(heights))]
 
 
 def _keys(line: Line, page: int) -> Iterator[tuple[str, int, int]]:

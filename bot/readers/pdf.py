@@ -23,6 +23,10 @@ SUFFIXES = (".pdf",)
 MAX_PAGES = 5000
 _MIN_PER_PAGE = 8  # letters; a scan may carry page numbers or a stamp
 _MAX_UNREADABLE = 0.3  # share of the characters that are no writing: the font has no table to Unicode
+# Such a font's codes come out as letters of scripts that no article mixes. Ranges: IPA to diacritics, Armenian to
+# Vedic, Yi to Meetei; a text in Arabic or Thai stands in few blocks of 256, glyph numbers in many.
+_FOREIGN = ((0x250, 0x370), (0x530, 0x1E00), (0xA000, 0xAC00))
+_MANY_BLOCKS = 6
 _PROGRAMS = ("microsoft word", "untitled", "无标题", "(anonymous)", "powerpoint", "幻灯片")
 
 
@@ -83,13 +87,16 @@ def _lines(page: PageObject) -> list[Line]:
             pieces.append((text, x, y, round(2 * size * scale) / 2))
 
     page.extract_text(visitor_text=visit)
-    return lines_of(pieces)
+    return lines_of(pieces, float(page.mediabox.bottom), float(page.mediabox.top))
 
 
 def _check(text: str, pages: int) -> None:
     """Raise ReadError where there is no text layer, or none that is writing."""
     written = [char for char in text if not char.isspace()]
     unreadable = sum(unicodedata.category(char) in ("Co", "Cn", "Cc", "Cs") or char == "\ufffd" for char in written)
+    foreign = [ord(char) >> 8 for char in written if any(low <= ord(char) < high for low, high in _FOREIGN)]
+    if len(set(foreign)) >= _MANY_BLOCKS:
+        unreadable += len(foreign)
     if unreadable > _MAX_UNREADABLE * len(written):
         raise ReadError("E-FONT", "字体没有文字编码", "its fonts do not say which characters they show", "OCR")
     if sum(map(str.isalnum, written)) < _MIN_PER_PAGE * max(1, pages) and len(written) < 200:
