@@ -122,7 +122,7 @@ def test_a_file_with_an_empty_password_is_opened_and_one_with_a_password_is_refu
     assert refusal(encrypted("geheim")) == "E-PASSWORD"
 
 
-def scan() -> Image:
+def scanned() -> Image:
     picture = io.BytesIO()
     Picture.new("L", (300, 400), 200).save(picture, "PNG")
     picture.seek(0)
@@ -131,9 +131,9 @@ def scan() -> Image:
 
 def test_a_scan_is_refused_with_its_cure_and_single_pages_without_text_are_told():
     with pytest.raises(ReadError, match="OCR") as error:
-        read(pdf([scan(), PageBreak(), scan(), PageBreak(), scan()], running))
+        read(pdf([scanned(), PageBreak(), scanned(), PageBreak(), scanned()], running))
     assert error.value.code == "E-SCAN"
-    document = parse(pdf([ORIGIN, PageBreak(), scan()]))
+    document = parse(pdf([ORIGIN, PageBreak(), scanned()]))
     assert document.text == ORIGIN
     assert document.warning == "1 页没有文字 / pages without text"
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import docx
 import pytest
 from documents import pdf, word_bytes
-from test_pdf import ORIGIN, encrypted, scan
+from test_pdf import ORIGIN, encrypted, scanned
 
 from bot.corpus import SourceFile, read_article, scan
 from bot.errors import CorpusError, ReadError
 from bot.pipeline import Bot
-from bot.readers import reader_for
 from bot.readers import pdf as pdf_reader
+from bot.readers import reader_for
 from bot.settings import load_settings
 
 
@@ -108,7 +108,7 @@ def documents(tmp_path: Path) -> Path:
     )
     (corpus / "地铁.txt").write_text("西安地铁二号线于2011年9月16日开通,是西北地区第一条地铁线路。", encoding="utf-8")
     (corpus / "密.pdf").write_bytes(encrypted("geheim"))
-    (corpus / "扫描.pdf").write_bytes(pdf([scan()]))
+    (corpus / "扫描.pdf").write_bytes(pdf([scanned()]))
     (corpus / "乱.docx").write_bytes(os.urandom(2000))
     (corpus / "旧.doc").write_bytes(b"\xd0\xcf\x11\xe0")
     return corpus
