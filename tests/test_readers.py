@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 
 import docx
@@ -13,8 +14,7 @@ from test_pdf import ORIGIN, encrypted, scanned
 from bot.corpus import SourceFile, read_article, scan
 from bot.errors import CorpusError, ReadError
 from bot.pipeline import Bot
-from bot.readers import pdf as pdf_reader
-from bot.readers import reader_for
+from bot.readers import child, reader_for
 from bot.settings import load_settings
 
 
@@ -132,10 +132,28 @@ def test_questions_are_answered_from_pdf_and_word_and_bad_files_are_named(docume
         assert article.text[passage.start : passage.end] == passage.text
 
 
-def test_an_unchanged_corpus_is_not_parsed_again(documents: Path, tmp_path, embedder, monkeypatch: pytest.MonkeyPatch):
+def test_an_unchanged_corpus_is_not_parsed_again_nor_an_unchanged_file(documents, tmp_path, embedder, monkeypatch):
     settings = load_settings(corpus=documents, index=tmp_path / "index")
-    Bot(settings, embedder).refresh()
-    monkeypatch.setattr(pdf_reader, "read", lambda data: pytest.fail("parsed again"))
+    first = Bot(settings, embedder).refresh()
+    monkeypatch.setattr(child.subprocess, "run", lambda *_, **__: pytest.fail("parsed again"))
     again = Bot(settings, embedder)
     assert again.refresh() is None
+    (documents / "地铁.txt").write_text("西安地铁一号线于2013年9月15日开通。", encoding="utf-8")
+    second = again.refresh()
+    assert second is not None
+    assert (second.articles, second.skipped) == (first.articles, first.skipped)
     assert not again.ask("龙井茶产于哪里?").refused
+
+
+def test_a_changed_or_doubtful_document_is_parsed_again(documents: Path, tmp_path, embedder):
+    settings = load_settings(corpus=documents, index=tmp_path / "index")
+    bot = Bot(settings, embedder)
+    bot.refresh()
+    with sqlite3.connect(tmp_path / "index" / "documents.sqlite") as cache:
+        cache.execute("UPDATE documents SET content = replace(content, '64.40', '99.99')")
+    cache.close()
+    (documents / "茶.pdf").write_bytes(pdf(["黄山毛峰产于安徽黄山,清代光绪年间由谢裕大茶庄创制,以形似雀舌而闻名。"]))
+    bot.refresh()
+    answers = [bot.ask(question).text for question in ("黄山毛峰产于哪里?", "赵州桥有多长?")]
+    assert "安徽黄山" in answers[0]
+    assert "64.40" in answers[1]

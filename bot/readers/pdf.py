@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pypdf import PageObject, PdfReader
 
 SUFFIXES = (".pdf",)
+SLOW = True
 MAX_PAGES = 5000
 _MIN_PER_PAGE = 8  # letters; a scan may carry page numbers or a stamp
 _MAX_UNREADABLE = 0.3  # share of the characters that are no writing: the font has no table to Unicode
