@@ -67,7 +67,8 @@ def test_latin_lines_are_joined_with_a_blank_and_chinese_ones_without():
 
 
 def test_a_short_line_ends_its_paragraph_and_an_item_begins_one():
-    items = ["负责人:王建国", "地点:杭州", "（一）采摘", "（二）炒制"]
+    full_line = "茶叶采自清明前后的高山茶园而由老师傅徒手炒制并分装入罐送往各地"  # and no full stop
+    items = ["负责人:王建国", "地点:杭州", f"（一）{full_line}", f"（二）{full_line}", "（三）装罐"]
     assert lines(pdf([*items, ORIGIN])) == [*items, ORIGIN]
 
 

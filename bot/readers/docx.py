@@ -168,9 +168,8 @@ def _notes(word: Word) -> dict[tuple[str, str], str]:
         kind = relation.reltype.rpartition("/")[2]
         if kind in ("footnotes", "endnotes") and not relation.is_external:
             for note in parse_xml(relation.target_part.blob):
-                if note.get(_W + "type") is None:  # separators have one
-                    text = " ".join(filter(None, map(_text, note.iter(_W + "p"))))
-                    found[_W + kind[:-1] + "Reference", note.get(_W + "id")] = text
+                text = " ".join(filter(None, map(_text, note.iter(_W + "p"))))
+                found[_W + kind[:-1] + "Reference", note.get(_W + "id")] = text
     return found
 
 
