@@ -98,6 +98,11 @@ def test_headers_footers_and_page_numbers_go_and_a_paragraph_runs_over_the_page(
     assert "年度报告" not in document.text
 
 
+def test_the_entries_of_a_table_of_contents_go():
+    entries = [f"{name} {'.' * 40} {page}" for page, name in enumerate(["一之源", "二之具"], start=3)]
+    assert lines(pdf([*entries, "一之源 …………………… 3", ORIGIN, "他想说……", "共3页。"])) == [ORIGIN, "他想说……", "共3页。"]
+
+
 def test_chapters_that_begin_pages_are_no_running_headers():
     story = []
     for number in range(1, 5):

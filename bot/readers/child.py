@@ -74,9 +74,10 @@ def _too_large(limits: Limits) -> ReadError:
 
 def _died(returncode: int, limits: Limits) -> ReadError:
     """The error of a child that left no answer."""
-    if returncode == -getattr(signal, "SIGXCPU", 0):
+    killed_by = signal.Signals(-returncode).name if returncode < 0 else ""
+    if killed_by == "SIGXCPU":
         return _too_slow(limits)
-    if returncode == -getattr(signal, "SIGKILL", 0):  # the system ends what takes the last of its memory
+    if killed_by == "SIGKILL":  # the system ends what takes the last of its memory
         return _too_large(limits)
     return ReadError("E-CRASH", f"解析进程崩溃 ({returncode})", "the parser crashed", "另存后再试 / resave it")
 

@@ -18,9 +18,11 @@ _MAX_RUNNING = 3  # lines of a running header, and of a footer
 _MIN_PAGES = 3  # on so many pages a line at the edge is one
 _FULL = 0.8  # a line that is shorter than this share of a full line ends its paragraph
 _PAGE_NUMBER = re.compile(
-    r"[-–—·|\s]*(?:第\s*\d+\s*页(?:\s*[,，/]?\s*共\s*\d+\s*页)?|(?:page\s*)?\d{1,4}\s*(?:(?:/|of)\s*\d+)?)[-–—·|\s]*",
+    r"[-–—·|\s]*(?:第\s*\d+\s*页(?:\s*[,，/]?\s*共\s*\d+\s*页)?|(?:page\s*)?\d{1,4}\s*(?:(?:/|of)\s*\d+)?|[ivxl]{1,6})[-–—·|\s]*",
     re.IGNORECASE,
 )
+# An entry of a table of contents: dots that lead to a page number. What it names stands again where it begins.
+_CONTENTS = re.compile(r"(?:[.．·]\s*){5,}\d{0,4}$|…{2,}\s*\d{1,4}$")
 _SENTENCE_END = re.compile(r"[。！？!?…：:；;.][”’」』）)\"']*$")
 _ITEM = re.compile(
     r"(?:[•·●○■□◆◇▪➢✓–—-]\s|[(（]?[一二三四五六七八九十\d]{1,3}[)）、]|\d{1,2}[.．]\s"
@@ -94,7 +96,7 @@ def headline(page: list[Line], body: float) -> str:
 
 def paragraphs(pages: Iterable[list[Line]], body: float) -> list[str]:
     """The paragraphs, rows and headings of all pages in the order of the file."""
-    lines = [line for page in pages for line in page]
+    lines = [line for page in pages for line in page if not _CONTENTS.search(line.text)]
     levels = _levels(lines, body)
     widths = sorted(width(line.text) for line in lines if line.cells == 1 and line.size not in levels)
     # Nine lines in ten are no longer than a full one: the tenth may hold narrow letters.
