@@ -34,13 +34,13 @@ def drawing(operators: bytes) -> bytes:
 def test_a_file_that_takes_too_much_processor_time_is_refused():
     begun = time.monotonic()
     assert refusal(drawing(b"q Q " * 18_000_000), Limits(processor=1)) == "E-TIME"
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 60
 
 
 def test_a_file_that_takes_too_long_is_refused():
     begun = time.monotonic()
     assert refusal(b"sleep", Limits(clock=1), PARSERS) == "E-TIME"
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
 
 
 def test_a_file_that_takes_too_much_memory_is_refused():
