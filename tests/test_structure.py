@@ -22,6 +22,8 @@ LAYERS = [
     ["builder"],
     ["retriever", "evidence"],
     ["refusal", "explanation"],
+    ["mentions"],
+    ["followup"],
     ["pipeline"],
     ["evaluation"],
     ["calibration"],

@@ -1,0 +1,260 @@
+"""A follow-up question made to stand alone: 「那青岛呢?」 after 「合肥为什么能成功?」 is 「青岛为什么能成功?」.
+
+Deterministic, and careful: a question that names its own subject is never changed, nor is one that no rule knows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from bot.mentions import ASK, NAMES, NOUN, PERSON, PLACE, TIME, Chunk, Word, chunks, is_relational, topics, words
+from bot.text import is_chinese, sentences
+from bot.types import Turn
+
+MAX_TURNS = 3  # how many turns are looked back on, the most recent first
+_MAX_FOLLOW_UP = 200  # characters; a longer question says itself what it is about
+_MAX_UNDERSTOOD = 2_000
+_END = " \t\n?？!！.。…,，"
+_LEAD = r"(?:(?:那么?|但是?|可是|所以|请问|又|(?:and|but|so|then|ok(?:ay)?)\b)[\s,，]*)*"
+_TAIL = r"(?:呢|啊|呀|吗|的呢)?[\s?？!！.。…]*"
+
+_SWITCH = re.compile(
+    r"(?:那么|那(?!不勒斯|曲|英)|还有|至于|如果是|换成|要是)?[\s,，]*(?P<zh>[^?？]{1,40}?)呢[\s?？!！。]*"
+    r"|(?:(?:and|but|so|ok(?:ay)?)[\s,]+)*(?:what|how)\s+about\s+(?P<about>[^?？]{1,80}?)[\s?？!.]*"
+    r"|and[\s,]+(?:for\s+|in\s+)?(?P<and>[^?？]{1,60}?)\s*[?？]+",
+    re.IGNORECASE,
+)
+# A verb or a partner of the conversation: no mere thing is named.
+_NO_THING = re.compile(
+    r"[了着过吗是有我你您]|^(?:他|她|它|这|那)们?$"
+    r"|\b(?:is|are|was|were|did|do|does|has|have|can|could|will|would|should|you|me|i|if|when|who|why|how|what)\b",
+    re.IGNORECASE,
+)
+
+_KIND_NOUNS = {
+    PERSON: "人|先生|女士|学者|作家|导演|演员|运动员|教授|球员|科学家|企业家",
+    PLACE: "城市|城|市|省|县|国家|国|地方|地区|地",
+    NOUN: "公司|企业|机构|学校|大学|产品|项目|电影|影片|片子|片|电视剧|剧|作品|书|球队|比赛|赛事|团队|技术|平台|会议|活动|手机",
+}
+_DETERMINER = "(?:这|那|该|此)(?:一?[家个座位所种支部项款场届本条次些])?"
+_PRONOUNS = (
+    (PERSON, re.compile(rf"(?<![其吉])[他她](?:们)?(?![人国乡杀])|{_DETERMINER}(?:{_KIND_NOUNS[PERSON]})")),
+    (PLACE, re.compile(rf"[那这][里儿]|当地|{_DETERMINER}(?:{_KIND_NOUNS[PLACE]})")),
+    (NOUN, re.compile(rf"(?<!其)它们?|{_DETERMINER}(?:{_KIND_NOUNS[NOUN]})|^其(?:中(?:的|有)?)?(?![他它实次余])")),
+)
+_THE = r"\b(?:this|that|the)\s+"
+_ENGLISH_PRONOUNS = (
+    (PERSON, re.compile(rf"\b(?:he|she|his|her|him)\b|{_THE}(?:person|man|woman)\b", re.IGNORECASE)),
+    (PLACE, re.compile(rf"{_THE}(?:city|place|country|province)\b|(?<=live )there\b", re.IGNORECASE)),
+    (NOUN, re.compile(rf"\b(?:its?|they|their|them)\b|{_THE}(?:company|firm|project|film|event)\b", re.IGNORECASE)),
+)
+_POSSESSIVE = frozenset({"its", "his", "her", "their"})
+# It that stands for nothing: is it true that ..., how long does it take to ..., what time is it.
+_EMPTY_IT = re.compile(r"\bit\b.*\b(?:that|to|for)\b|\btime is it\b|\bit (?:rain|snow)", re.IGNORECASE)
+
+# What an elliptic question asks for: (as users say it, put into a Chinese question, put into an English one).
+_ELLIPSES = (
+    (
+        r"[这那]?(?:又?是|会)?(?:为什么|为何|为啥|凭什么|什么原因|怎么回事|怎么会)(?:会?这样)?|原因(?:是什么|何在)?"
+        r"|why(?: (?:is|was))?(?: (?:that|this|it|so|not))?|how come",
+        "为什么",
+        "why",
+    ),
+    (
+        r"[这那]?(?:是|在)*(?:什么时候|何时|几时|哪一?[年天])(?:的事?情?)?"
+        r"|when(?: (?:was|is|did))?(?: (?:that|this|it))?(?: happen)?|(?:in )?(?:what|which) year",
+        "什么时候",
+        "when",
+    ),
+    (
+        r"[这那]?(?:是|在)*(?:哪里|哪儿|何处|何地|什么地方)的?|where(?: (?:was|is|did))?(?: (?:that|this|it))?(?: happen)?",
+        "在哪里",
+        "where",
+    ),
+    (r"(?:是)?(?:怎么|怎样|如何)(?:做|做到)?的?|how(?: so| did (?:that|it) happen)?", "怎么", "how"),
+    (r"[这那]?是?(?:谁|哪位|什么人)|who(?: (?:is|was) (?:that|it))?|by whom", "是谁", "who"),
+    (r"[是有]?多少[钱人个家件次年]?|how (?:much|many)", "多少", "how many"),
+    (r"[是有]?多[久长]|how long", "多久", "how long"),
+    (
+        r"还有(?:吗|别的|什么|哪些|谁|其他的?)?|(?:然后|接着|后来|具体|比如|例如|别的|其他的?)"
+        r"|(?:what|anything|who|where) else|(?:what|which) others?|for example|such as",
+        "还有哪些",
+        "what else",
+    ),
+)
+_ELLIPTIC = tuple(
+    (re.compile(f"{_LEAD}(?:{said}){_TAIL}", re.IGNORECASE), zh, en) for said, zh, en in _ELLIPSES
+)
+_JOINED = re.compile(
+    rf"(?:,(?:{'|'.join(zh for _, zh, _ in _ELLIPSES)})|, and (?:{'|'.join(en for *_, en in _ELLIPSES)}))$"
+)
+# Adverbs that ask stand where another one stood: 合肥为什么成功 -> 合肥什么时候成功.
+_ADVERBS = (
+    ("为什么", re.compile("为什么|为何|为啥|凭什么")),
+    ("什么时候", re.compile("(?:是|在)?(?:什么时候|何时|哪一?[年天])(?!的)")),
+    ("在哪里", re.compile("是?在?(?:哪里|哪儿|何处|何地|什么地方)|在哪")),
+    ("怎么", re.compile("怎么样?|怎样|如何")),
+    ("why", re.compile(r"^why\b", re.IGNORECASE)),
+    ("when", re.compile(r"^when\b", re.IGNORECASE)),
+    ("where", re.compile(r"^where\b", re.IGNORECASE)),
+    ("how", re.compile(r"^how\b(?! (?:many|much|long|far|old|big))", re.IGNORECASE)),
+)
+_NO_SUBJECT = re.compile(r"(?:是|有|在|还|会|能|要|曾|共|一共)")
+_MAX_BARE = 14  # characters of a question that has no subject
+
+
+def standalone(question: str, history: Sequence[Turn]) -> str:
+    """The question made to stand alone by the last turns, or unchanged; at most 2,000 characters."""
+    turns = [turn for turn in reversed(history[-MAX_TURNS:]) if turn.question.strip()]
+    if not turns or len(question) > _MAX_FOLLOW_UP:
+        return question
+    for rule in (_elliptic, _pronoun, _switched, _bare):
+        understood = rule(question.strip(), turns)
+        if understood and len(understood) <= _MAX_UNDERSTOOD:
+            return understood
+    return question
+
+
+def resolved(turns: Iterable[Turn]) -> list[Turn]:
+    """The turns with each question made to stand alone by those before it, for a history that holds what was typed."""
+    found: list[Turn] = []
+    for turn in turns:
+        found.append(Turn(standalone(turn.question, found), turn.answer))
+    return found
+
+
+def _elliptic(question: str, turns: list[Turn]) -> str:
+    """「为什么?」 after 「合肥暂停了什么?」 -> 「合肥暂停了什么,为什么?」."""
+    base = _JOINED.sub("", turns[0].question.strip(_END))
+    for pattern, zh, en in _ELLIPTIC:
+        if not pattern.fullmatch(question):
+            continue
+        asked = zh if is_chinese(base) else en
+        if asked in dict(_ADVERBS):
+            for adverb, stood in _ADVERBS:
+                if is_chinese(adverb) == is_chinese(base) and stood.search(base):
+                    return stood.sub(asked, base, count=1) + "?"
+        return f"{base},{asked}?" if is_chinese(base) else f"{base}, and {asked}?"
+    return ""
+
+
+def _pronoun(question: str, turns: list[Turn]) -> str:
+    """「它的前身是什么?」 -> 「寒武纪的前身是什么?」, unless the question itself names what it can stand for."""
+    for kind, pattern in _PRONOUNS if is_chinese(question) else _ENGLISH_PRONOUNS:
+        found = pattern.search(question)
+        if not found or _named_before(question, found.start()):
+            continue
+        if not is_chinese(question) and _EMPTY_IT.search(question):
+            continue
+        referent = _referent(kind, "们" in found.group(), turns)
+        if referent:
+            possessive = found.group().lower() in _POSSESSIVE and not question[found.end() :].strip(_END) == ""
+            ending = "'s" if possessive else "的" if found.group().startswith("其") else ""
+            return question[: found.start()] + referent + ending + question[found.end() :]
+    return ""
+
+
+def _named_before(question: str, position: int) -> bool:
+    return any(
+        any(word.kind != TIME for word in chunk.words) and not chunk.asked
+        for chunk in chunks(question)
+        if chunk.end <= position and (chunk.named or is_chinese(question))
+    )
+
+
+def _referent(kind: str, many: bool, turns: list[Turn]) -> str:
+    """What a pronoun stands for: of its kind in the last question, in the answer, or the topic; "" where unknown."""
+    for turn in turns:
+        asked = topics(turn.question)
+        if kind == PERSON:
+            who = _persons(turn)
+            if who:
+                return "和".join(who) if many else who[0]
+            if "谁" in turn.question and (phrase := turn.question.strip(_END).removesuffix("是谁")) + "是谁" in turn.question:
+                return phrase
+        if kind == PLACE:
+            places = [word.text for chunk in asked for word in chunk.words if word.kind == PLACE]
+            if places:
+                return places[0]
+        about = asked or topics(_first_sentence(turn.answer))
+        if about:
+            return _text(about[0], turn.question if asked else _first_sentence(turn.answer))
+    return ""
+
+
+def _persons(turn: Turn) -> list[str]:
+    """The persons that the answer names first where the question asks who, or else those of the question."""
+    asked = [word.text for word in words(turn.question) if word.kind == PERSON]
+    told = [word.text for word in words(_first_sentence(turn.answer)) if word.kind == PERSON]
+    new = list(dict.fromkeys(person for person in told if person not in turn.question))
+    asks_who = re.search(r"谁|哪位|创始人|\bwho\b", turn.question, re.IGNORECASE)
+    return new if asks_who and new else asked or new
+
+
+def _first_sentence(answer: str) -> str:
+    return next((answer[start:end] for start, end in sentences(answer[:_MAX_UNDERSTOOD])), "")
+
+
+def _text(chunk: Chunk, text: str) -> str:
+    return text[chunk.start : chunk.end].removesuffix("'s")
+
+
+def _switched(question: str, turns: list[Turn]) -> str:
+    """「那青岛呢?」 -> the last question with 青岛 in the place of what is of its kind."""
+    found = _SWITCH.fullmatch(question)
+    thing = found and (found["zh"] or found["about"] or found["and"]).strip()
+    if not thing or _NO_THING.search(thing) or len(thing.split()) > 6:
+        return ""
+    new = words(thing)
+    if not new or any(word.kind == ASK for word in new):
+        return ""
+    base = next((turn.question for turn in turns if topics(turn.question)), "")
+    if not base:
+        return ""
+    named = any(word.kind in NAMES for word in new)
+    relational = is_relational(thing) and new[-1].kind == NOUN or ("的" in thing and not named)
+    if relational:
+        return "" if named else _of_topic(thing, base)
+    return _replaced(base, thing, new)
+
+
+def _of_topic(thing: str, base: str) -> str:
+    about = "、".join(_text(chunk, base) for chunk in topics(base)[:2])
+    if is_chinese(thing):
+        return f"{about}的{thing}呢?"
+    return f"what about {thing} of {about}?"
+
+
+def _replaced(base: str, thing: str, new: list[Word]) -> str:
+    kinds = {word.kind for word in new}
+    old = words(base)
+    if kinds == {TIME}:
+        times = [word for word in old if word.kind == TIME]
+        start, end = (times[0].start, times[-1].end if _adjacent(times) else times[0].end) if times else (0, 0)
+        return base[:start] + thing + base[end:]
+    same = [word for word in old if len(new) == 1 and word.kind == new[0].kind and word.kind in NAMES]
+    target = same[0] if same else topics(base)[0]
+    return base[: target.start] + thing.removesuffix("'s") + base[target.end :]
+
+
+def _adjacent(times: list[Word]) -> bool:
+    return all(left.end == right.start for left, right in zip(times, times[1:], strict=False))
+
+
+def _bare(question: str, turns: list[Turn]) -> str:
+    """「震级是多少?」, 「什么时候成立的?」 -> with the topic of the last question before it."""
+    said = re.sub(rf"^{_LEAD}", "", question)
+    if not is_chinese(said) or len(said) > _MAX_BARE or not any(word.kind == ASK for word in words(said)):
+        return ""
+    base = next((turn.question for turn in turns if topics(turn.question)), "")
+    own = [chunk for chunk in chunks(said) if not chunk.asked]
+    if not base or any(chunk.named for chunk in own):
+        return ""
+    about = "、".join(_text(chunk, base) for chunk in topics(base)[:2])
+    first = words(said)[0]
+    if not own and (first.kind == ASK or _NO_SUBJECT.match(said)):
+        return about + said
+    if len(own) == 1 and own[0].start == 0 and own[0].words[-1].kind == NOUN and own[0].trimmed() is None:
+        return f"{about}的{said}"
+    return ""
