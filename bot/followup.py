@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from bot.mentions import ASK, NAMES, NOUN, PERSON, PLACE, TIME, Chunk, Word, chunks, is_relational, topics, words
-from bot.text import is_chinese, sentences
+from bot.text import QUESTION_WORDS, is_chinese, rarity, sentences
 from bot.types import Turn
 
 MAX_TURNS = 3  # how many turns are looked back on, the most recent first
@@ -32,6 +32,9 @@ _NO_THING = re.compile(
     re.IGNORECASE,
 )
 
+_COUNT = "第?[一二三四五六七八九十0-9]+"
+_ORDINAL = re.compile(_COUNT + "([\u4e00-\u9fff]{1,3})")  # 二号线, 第三届
+
 _KIND_NOUNS = {
     PERSON: "人|先生|女士|学者|作家|导演|演员|运动员|教授|球员|科学家|企业家",
     PLACE: "城市|城|市|省|县|国家|国|地方|地区|地",
@@ -43,15 +46,25 @@ _PRONOUNS = (
     (PLACE, re.compile(rf"[那这][里儿]|当地|{_DETERMINER}(?:{_KIND_NOUNS[PLACE]})")),
     (NOUN, re.compile(rf"(?<!其)它们?|{_DETERMINER}(?:{_KIND_NOUNS[NOUN]})|^其(?:中(?:的|有)?)?(?![他它实次余])")),
 )
-_THE = r"\b(?:this|that|the)\s+"
+_THIS = r"\b(?:this|that)\s+"
 _ENGLISH_PRONOUNS = (
-    (PERSON, re.compile(rf"\b(?:he|she|his|her|him)\b|{_THE}(?:person|man|woman)\b", re.IGNORECASE)),
-    (PLACE, re.compile(rf"{_THE}(?:city|place|country|province)\b|(?<=live )there\b", re.IGNORECASE)),
-    (NOUN, re.compile(rf"\b(?:its?|they|their|them)\b|{_THE}(?:company|firm|project|film|event)\b", re.IGNORECASE)),
+    (PERSON, re.compile(rf"\b(?:he|she|his|her|him)\b|{_THIS}(?:person|man|woman)\b", re.IGNORECASE)),
+    (PLACE, re.compile(rf"{_THIS}(?:city|place|country|province)\b", re.IGNORECASE)),
+    (NOUN, re.compile(rf"\b(?:its?|they|their|them)\b|{_THIS}(?:company|firm|project|film|event)\b", re.IGNORECASE)),
+)
+# How an English question goes on before a pronoun that it cannot explain itself: how many people did it ...
+_OPENING = re.compile(
+    r"(?:(?:how (?:many|much)|which|what)(?: \S+){0,3} )?(?:\S+ )?"
+    r"\b(?:is|are|was|were|did|does|do|has|have|had|can|could|will|would|should|about)\s*$",
+    re.IGNORECASE,
 )
 _POSSESSIVE = frozenset({"its", "his", "her", "their"})
+_OBJECTIVE = re.compile(r"her\s+(?:to|at|in|on|for|with|about|by|as|and|when|after|from|off|out)\b", re.IGNORECASE)
 # It that stands for nothing: is it true that ..., how long does it take to ..., what time is it.
-_EMPTY_IT = re.compile(r"\bit\b.*\b(?:that|to|for)\b|\btime is it\b|\bit (?:rain|snow)", re.IGNORECASE)
+_EMPTY_IT = re.compile(
+    r"\bit\b.*\b(?:that|to|for)\b|\b(?:time|day|date|year) is it\b|\bit (?:rain|snow|true|possible|the (?:first|last))",
+    re.IGNORECASE,
+)
 
 # What an elliptic question asks for: (as users say it, put into a Chinese question, put into an English one).
 _ELLIPSES = (
@@ -84,8 +97,10 @@ _ELLIPSES = (
     ),
 )
 _ELLIPTIC = tuple(
-    (re.compile(f"{_LEAD}(?:{said}){_TAIL}", re.IGNORECASE), zh, en) for said, zh, en in _ELLIPSES
+    (re.compile(f"{_LEAD}(?P<said>{said}){_TAIL}", re.IGNORECASE), zh, en) for said, zh, en in _ELLIPSES
 )
+# Said as the user said it, where the last question is of the same language: 多高 is not 多久.
+_OWN_WORDS = frozenset({"是谁", "多少", "多久"})
 _JOINED = re.compile(
     rf"(?:,(?:{'|'.join(zh for _, zh, _ in _ELLIPSES)})|, and (?:{'|'.join(en for *_, en in _ELLIPSES)}))$"
 )
@@ -100,8 +115,13 @@ _ADVERBS = (
     ("where", re.compile(r"^where\b", re.IGNORECASE)),
     ("how", re.compile(r"^how\b(?! (?:many|much|long|far|old|big))", re.IGNORECASE)),
 )
-_NO_SUBJECT = re.compile(r"(?:是|有|在|还|会|能|要|曾|共|一共)")
+# How a question begins that has no subject. 谁 and 什么 can be subjects themselves: 「谁难产了?」 stands alone.
+_NO_SUBJECT = re.compile(
+    "[是还有在会能要曾共]*(?:为什么|为何|为啥|什么时候|何时|哪一?[年天]|哪里|哪儿|何处|多久)"  # 「怎么退票?」 stands alone
+    "|(?:是|还?有|一?共有?)(?=谁|哪|什么|多少|几|多)"
+)
 _MAX_BARE = 14  # characters of a question that has no subject
+_MAX_REST = 4  # of them, those that are neither asked for nor an adverb: 「什么时候开始施行?」
 
 
 def standalone(question: str, history: Sequence[Turn]) -> str:
@@ -128,13 +148,16 @@ def _elliptic(question: str, turns: list[Turn]) -> str:
     """「为什么?」 after 「合肥暂停了什么?」 -> 「合肥暂停了什么,为什么?」."""
     base = _JOINED.sub("", turns[0].question.strip(_END))
     for pattern, zh, en in _ELLIPTIC:
-        if not pattern.fullmatch(question):
+        found = pattern.fullmatch(question)
+        if not found:
             continue
         asked = zh if is_chinese(base) else en
         if asked in dict(_ADVERBS):
             for adverb, stood in _ADVERBS:
                 if is_chinese(adverb) == is_chinese(base) and stood.search(base):
                     return stood.sub(asked, base, count=1) + "?"
+        elif zh in _OWN_WORDS and is_chinese(found["said"]) == is_chinese(base):
+            asked = found["said"]
         return f"{base},{asked}?" if is_chinese(base) else f"{base}, and {asked}?"
     return ""
 
@@ -143,24 +166,37 @@ def _pronoun(question: str, turns: list[Turn]) -> str:
     """「它的前身是什么?」 -> 「寒武纪的前身是什么?」, unless the question itself names what it can stand for."""
     for kind, pattern in _PRONOUNS if is_chinese(question) else _ENGLISH_PRONOUNS:
         found = pattern.search(question)
-        if not found or _named_before(question, found.start()):
+        if not found or _explained(question, found, kind):
             continue
         if not is_chinese(question) and _EMPTY_IT.search(question):
             continue
         referent = _referent(kind, "们" in found.group(), turns)
         if referent:
-            possessive = found.group().lower() in _POSSESSIVE and not question[found.end() :].strip(_END) == ""
+            after = question[found.end() :].strip(_END)
+            possessive = found.group().lower() in _POSSESSIVE and after and not _OBJECTIVE.match(question, found.start())
             ending = "'s" if possessive else "的" if found.group().startswith("其") else ""
             return question[: found.start()] + referent + ending + question[found.end() :]
     return ""
 
 
-def _named_before(question: str, position: int) -> bool:
-    return any(
-        any(word.kind != TIME for word in chunk.words) and not chunk.asked
-        for chunk in chunks(question)
-        if chunk.end <= position and (chunk.named or is_chinese(question))
-    )
+def _explained(question: str, found: re.Match[str], kind: str) -> bool:
+    """Whether the question itself names what the pronoun may stand for, or holds it in a quotation or in a name."""
+    start = found.start()
+    before = [chunk for chunk in chunks(question) if chunk.end <= start]
+    if is_chinese(question):
+        if re.search("[「“《\"]", question[:start]) or _inside_name(question, start):
+            return True
+        asked = kind != PLACE  # 哪位作家在他的书里: he is the writer; 哪些企业在那里: there is another place
+        return any(any(word.kind != TIME for word in chunk.words) and (asked or not chunk.asked) for chunk in before)
+    if not before:
+        return False
+    possessive = found.group().lower() in _POSSESSIVE
+    return possessive or any(chunk.named for chunk in before) or not _OPENING.match(question[:start])
+
+
+def _inside_name(question: str, position: int) -> bool:
+    """Whether the word that ends there is one that the dictionary lacks: 巴吞他尼府."""
+    return any(word.end == position and rarity(word.text) == 1.0 for word in words(question) if word.kind != ASK)
 
 
 def _referent(kind: str, many: bool, turns: list[Turn]) -> str:
@@ -173,10 +209,9 @@ def _referent(kind: str, many: bool, turns: list[Turn]) -> str:
                 return "和".join(who) if many else who[0]
             if "谁" in turn.question and (phrase := turn.question.strip(_END).removesuffix("是谁")) + "是谁" in turn.question:
                 return phrase
-        if kind == PLACE:
+        if kind == PLACE and is_chinese(turn.question):
             places = [word.text for chunk in asked for word in chunk.words if word.kind == PLACE]
-            if places:
-                return places[0]
+            return places[0] if places else ""
         about = asked or topics(_first_sentence(turn.answer))
         if about:
             return _text(about[0], turn.question if asked else _first_sentence(turn.answer))
@@ -213,6 +248,8 @@ def _switched(question: str, turns: list[Turn]) -> str:
     if not base:
         return ""
     named = any(word.kind in NAMES for word in new)
+    if "的" in thing and any(word.kind == TIME for word in new):  # 网易2022年的营收: it stands alone
+        return ""
     relational = is_relational(thing) and new[-1].kind == NOUN or ("的" in thing and not named)
     if relational:
         return "" if named else _of_topic(thing, base)
@@ -233,9 +270,14 @@ def _replaced(base: str, thing: str, new: list[Word]) -> str:
         times = [word for word in old if word.kind == TIME]
         start, end = (times[0].start, times[-1].end if _adjacent(times) else times[0].end) if times else (0, 0)
         return base[:start] + thing + base[end:]
+    if (line := _ORDINAL.fullmatch(thing)) and (other := re.search(_COUNT + re.escape(line[1]), base)):
+        return base[: other.start()] + thing + base[other.end() :]
     same = [word for word in old if len(new) == 1 and word.kind == new[0].kind and word.kind in NAMES]
-    target = same[0] if same else topics(base)[0]
-    return base[: target.start] + thing.removesuffix("'s") + base[target.end :]
+    topic = [word for word in topics(base)[0].words if TIME in kinds or word.kind != TIME]
+    start, end = (same[0].start, same[0].end) if same else (topic[0].start, topic[-1].end)
+    if len(new) > 1 and base.startswith(new[-1].text, end):  # 机器学习 -> 深度学习, where 学习 was taken for a verb
+        end += len(new[-1].text)
+    return base[:start] + thing.removesuffix("'s") + base[end:]
 
 
 def _adjacent(times: list[Word]) -> bool:
@@ -249,11 +291,11 @@ def _bare(question: str, turns: list[Turn]) -> str:
         return ""
     base = next((turn.question for turn in turns if topics(turn.question)), "")
     own = [chunk for chunk in chunks(said) if not chunk.asked]
-    if not base or any(chunk.named for chunk in own):
+    if not base or any(chunk.named for chunk in own) or re.search("[我你您咱]", said):
         return ""
     about = "、".join(_text(chunk, base) for chunk in topics(base)[:2])
-    first = words(said)[0]
-    if not own and (first.kind == ASK or _NO_SUBJECT.match(said)):
+    rest = "".join(word.text for word in words(said) if word.kind != ASK and word.text not in QUESTION_WORDS)
+    if not own and _NO_SUBJECT.match(said) and len(rest) <= _MAX_REST:
         return about + said
     if len(own) == 1 and own[0].start == 0 and own[0].words[-1].kind == NOUN and own[0].trimmed() is None:
         return f"{about}的{said}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bot.text import HAN, MAX_JIEBA_CHARS, QUESTION_WORDS, fold, segmenter
+from bot.text import HAN, MAX_JIEBA_CHARS, QUESTION_WORDS, fold, is_chinese, segmenter
 
 if TYPE_CHECKING:
     from jieba.posseg import POSTokenizer  # type: ignore[import-untyped]
@@ -20,18 +20,20 @@ NAMES = frozenset({PERSON, PLACE, ORGANISATION, NAME})
 _NOMINAL = NAMES | {TIME, NOUN}
 _TITLE = "《[^》]+》|「[^」]+」|“[^”]+”"
 _SPAN = r"(?:\d{1,2}月(?:\d{1,2}[日号])?|[上下]半年|第?[一二三四1-4]季度|全年)"
-_TIME = rf"(?:(?:\d{{2,4}}|[一二三四五六七八九零〇]{{4}})年(?:代|初|底)?|[今去明前]年)(?:的?{_SPAN})?|{_SPAN}|\b(?:19|20)\d\d\b"
+_TIME = rf"[今昨明前后]天|目前|现在|(?:(?:\d{{2,4}}|[一二三四五六七八九零〇]{{4}})年(?:代|初|底)?|[今去明前]年)(?:的?{_SPAN})?|{_SPAN}|\b(?:19|20)\d\d\b"
 _ASK = (
     "(?:是|在)?(?:什么时候|什么地方|哪里|哪儿|何时|何地|何处)|为什么|为何|为啥|凭什么|怎么样|怎么|怎样|如何|什么|是否"
-    "|哪一?[年天月日个位些种家座所支部款]|哪几[个位种家座所年]|哪(?!吒)|谁|何人|多少|多[久大长高远]|第?几(?=[个位年种家所名天次月岁号])"
+    "|哪一?[年天月日个位些种家座所支部款]|哪几[个位种家座所年]|哪(?!吒)|谁|何人|多少[个家件位名种所座]?|多[久大长高远]|第?几(?=[个位年种家所名天次月岁号])"
 )
-# Titles, times and question words come first, as jieba would cut them: 哪/天 in 哪天, 2 and 》 in 《流浪地球2》.
-_PIECE = re.compile(
-    rf"(?P<title>{_TITLE})|(?P<time>{_TIME})|(?P<ask>{_ASK})|(?P<latin>[a-zA-Z\u00c0-\u024f\d]"
-    rf"[a-zA-Z\u00c0-\u024f\d'’.&+/-]*)|(?P<han>[{HAN}]+)"
+# Found before jieba cuts what is left between them: it would cut 哪/天 in 哪天, 2 and 》 in 《流浪地球2》.
+_FIXED = re.compile(
+    rf"(?P<title>{_TITLE})|(?P<time>{_TIME})|(?P<ask>{_ASK})"
+    r"|(?P<latin>[a-zA-Z\u00c0-\u024f\d][a-zA-Z\u00c0-\u024f\d'’.&+/-]*)"
 )
-_KINDS = {"nr": PERSON, "ns": PLACE, "nt": ORGANISATION, "nz": NAME, "t": TIME}
-_NOMINAL_TAGS = ("n", "j", "vn", "an", "l", "b", "ng")
+_ASKS_NOUN = re.compile("什么$|^哪|^多少|^第?几")
+_HAN_RUN = re.compile(f"[{HAN}]+")
+_KINDS = {"nr": PERSON, "ns": PLACE, "nt": ORGANISATION, "nz": NAME}
+_NOMINAL_TAGS = ("n", "j", "vn", "an", "l", "b", "t")
 # jieba holds 上市 for a city.
 _NO_PLACES = frozenset({"上市", "城市", "都市", "落户", "超市", "股市"})
 # A single character of these never belongs to a name that jieba cut to pieces (科大/讯/飞, 汤臣/倍/健).
@@ -46,6 +48,10 @@ _RELATIONAL = re.compile(
 _ENDS_RELATIONAL = re.compile(rf".*{_RELATIONAL.pattern}")
 # Capitalised at the beginning of an English question, and yet no names.
 _STARTERS = QUESTION_WORDS | frozenset("tell give name list show describe explain please compare and but so ok".split())
+# An English word in lower case may be a verb; after an auxiliary it is what the question is about: why did hefei ...
+_SUBJECT = re.compile(
+    r"\b(?:is|are|was|were|did|does|do|has|have|had|can|could|will|would|should)\s+(?:the\s+|an?\s+)?$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +109,18 @@ def _tagger() -> POSTokenizer:
 
 def words(text: str) -> list[Word]:
     """The words of a text in reading order; of more than 2,000 characters the first 2,000."""
+    text = text[:MAX_JIEBA_CHARS]
     found: list[Word] = []
-    for match in _PIECE.finditer(text[:MAX_JIEBA_CHARS]):
-        if match.lastgroup == "han":
-            found.extend(_tagged(match.group(), match.start()))
-            continue
-        kind = {"title": NAME, "time": TIME, "ask": ASK}.get(str(match.lastgroup)) or _latin_kind(match, not found)
-        stop = match.end() - len(match.group()) + len(match.group().rstrip(".'’-/&"))
-        found.append(Word(text[match.start() : stop], match.start(), stop, kind))
+    position = 0
+    for match in [*_FIXED.finditer(text), None]:
+        start = match.start() if match else len(text)
+        for run in _HAN_RUN.finditer(text, position, start):
+            found.extend(_tagged(run.group(), run.start()))
+        if match:
+            position = match.end()
+            kind = {"title": NAME, "time": TIME, "ask": ASK}.get(str(match.lastgroup)) or _latin_kind(match, not found)
+            whole = match.group().rstrip(".'’-/&")
+            found.append(Word(whole, start, start + len(whole), kind))
     return found
 
 
@@ -153,8 +163,9 @@ def _kind(word: str, tag: str) -> str:
         return NOUN
     if tag[0] == "n" and any(_tagger().word_tag_tab.get(word + end) == "ns" for end in "市省"):  # 合肥 is a plain noun
         return PLACE
-    kind = _KINDS.get(tag[:2]) or _KINDS.get(tag)
-    return kind or (NOUN if tag.startswith(_NOMINAL_TAGS) else OTHER)
+    if len(word) > 1 and tag[0] != "m" and not segmenter().FREQ.get(word):  # what the dictionary lacks is rather a name
+        return _KINDS.get(tag[:2], NAME if tag[0] == "n" else NOUN)
+    return _KINDS.get(tag[:2]) or (NOUN if tag.startswith(_NOMINAL_TAGS) else OTHER)
 
 
 def chunks(text: str) -> list[Chunk]:
@@ -170,7 +181,7 @@ def chunks(text: str) -> list[Chunk]:
         if word.kind in _NOMINAL:
             current.append(word)
         else:
-            before = word.kind
+            before = ASK if word.kind == ASK and _ASKS_NOUN.search(word.text) else OTHER
     return found
 
 
@@ -179,11 +190,13 @@ def _joins(text: str, left: Word, right: Word) -> bool:
         return False
     gap = text[left.end : right.start]
     # STAR Market is one name; "hefei succeed" are two words.
-    return not gap or (gap == " " and left.kind == right.kind == NAME)
+    return gap in ("", "·") or (gap == " " and left.kind == right.kind == NAME)
 
 
 def topics(text: str) -> list[Chunk]:
     """What a text is about, the likeliest first: what it names, or else its first noun that says something."""
     kept = [whole for chunk in chunks(text) if not chunk.asked and (whole := chunk.trimmed())]
     named = [chunk for chunk in kept if chunk.named or (chunk.owner and chunk is kept[0])]
+    if not named and not is_chinese(text):
+        return [chunk for chunk in kept if _SUBJECT.search(text[: chunk.start])][:1]
     return named or kept[:1]

@@ -94,12 +94,12 @@ class Bot:
         if not refused:
             worth = [i for i, hit in enumerate(hits) if hit.score >= _WORTH_SHOWING * hits[0].score]
             found = tuple(Evidence(hits[i], marked[i].spans, number) for number, i in enumerate(worth, start=1))
-        text = REFUSAL[language(fold(question))] if refused else _answer_text(found[0])
+        text = _refusal(question, query) if refused else _answer_text(found[0])
         missing = {"index": self._stale, "refusal": problem}
         degraded = {**index.degraded, **{part: reason for part, reason in missing.items() if reason}}
         mode = "lexical_only" if "vectors" in degraded else "stale_generation" if self._stale else "passages"
         clock.lap("refusal")
-        leaned = understood if understood != checked else ""
+        leaned = "" if understood == checked else understood
         return Answer(question, text, refused, confidence, found, mode, degraded, index.generation, clock.laps, leaned)
 
     def explain(self, question: str, k: int) -> Explanation:
@@ -149,6 +149,11 @@ def checked_question(question: str, limit: int) -> str:
     if not re.search(r"\w", cleaned):
         raise QueryError("问题是空的", "the question is empty", "输入一句话 / type a sentence")
     return cleaned
+
+
+def _refusal(question: str, query: Query) -> str:
+    """In the language that was typed; of a question in pinyin alone, in that of its reading."""
+    return REFUSAL[language(fold(question) if question != query.text else query.folded)]
 
 
 def _answer_text(first: Evidence) -> str:
