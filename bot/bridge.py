@@ -78,7 +78,8 @@ def understand(question: str, names: Names, dictionary: Dictionary = NO_DICTIONA
     latin = [word for word in dict.fromkeys(content_words(left)) if not is_chinese(word)]
     if not latin and not own_words:
         return Query(question, folded, tuple(terms), folded)
-    if is_chinese(folded) and not _ENGLISH_QUESTION.match(folded):  # a name or a code inside a Chinese question: as it stands, or by its pinyin
+    if is_chinese(folded) and not _ENGLISH_QUESTION.match(folded):
+        # A name or a code inside a Chinese question: as it stands, or by its pinyin.
         bridged = [_own_term(word, {term: _PINYIN_WEIGHT for term in names.get(word, ())}) for word in latin]
     else:
         bridged = _bridge_english(english_words(left), names)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
-from bot.mentions import ASK, NAMES, NOUN, PERSON, PLACE, TIME, Chunk, Word, chunks, is_relational, topics, words
-from bot.text import QUESTION_WORDS, is_chinese, rarity, sentences
+from bot import pronouns
+from bot.mentions import ASK, NAMES, NOUN, TIME, Word, chunks, is_relational, topics, words
+from bot.text import QUESTION_WORDS, is_chinese
 from bot.types import Turn
 
 MAX_TURNS = 3  # how many turns are looked back on, the most recent first
@@ -35,37 +37,6 @@ _NO_THING = re.compile(
 _COUNT = "第?[一二三四五六七八九十0-9]+"
 _ORDINAL = re.compile(_COUNT + "([\u4e00-\u9fff]{1,3})")  # 二号线, 第三届
 
-_KIND_NOUNS = {
-    PERSON: "人|先生|女士|学者|作家|导演|演员|运动员|教授|球员|科学家|企业家",
-    PLACE: "城市|城|市|省|县|国家|国|地方|地区|地",
-    NOUN: "公司|企业|机构|学校|大学|产品|项目|电影|影片|片子|片|电视剧|剧|作品|书|球队|比赛|赛事|团队|技术|平台|会议|活动|手机",
-}
-_DETERMINER = "(?:这|那|该|此)(?:一?[家个座位所种支部项款场届本条次些])?"
-_PRONOUNS = (
-    (PERSON, re.compile(rf"(?<![其吉])[他她](?:们)?(?![人国乡杀])|{_DETERMINER}(?:{_KIND_NOUNS[PERSON]})")),
-    (PLACE, re.compile(rf"[那这][里儿]|当地|{_DETERMINER}(?:{_KIND_NOUNS[PLACE]})")),
-    (NOUN, re.compile(rf"(?<!其)它们?|{_DETERMINER}(?:{_KIND_NOUNS[NOUN]})|^其(?:中(?:的|有)?)?(?![他它实次余])")),
-)
-_THIS = r"\b(?:this|that)\s+"
-_ENGLISH_PRONOUNS = (
-    (PERSON, re.compile(rf"\b(?:he|she|his|her|him)\b|{_THIS}(?:person|man|woman)\b", re.IGNORECASE)),
-    (PLACE, re.compile(rf"{_THIS}(?:city|place|country|province)\b", re.IGNORECASE)),
-    (NOUN, re.compile(rf"\b(?:its?|they|their|them)\b|{_THIS}(?:company|firm|project|film|event)\b", re.IGNORECASE)),
-)
-# How an English question goes on before a pronoun that it cannot explain itself: how many people did it ...
-_OPENING = re.compile(
-    r"(?:(?:how (?:many|much)|which|what)(?: \S+){0,3} )?(?:\S+ )?"
-    r"\b(?:is|are|was|were|did|does|do|has|have|had|can|could|will|would|should|about)\s*$",
-    re.IGNORECASE,
-)
-_POSSESSIVE = frozenset({"its", "his", "her", "their"})
-_OBJECTIVE = re.compile(r"her\s+(?:to|at|in|on|for|with|about|by|as|and|when|after|from|off|out)\b", re.IGNORECASE)
-# It that stands for nothing: is it true that ..., how long does it take to ..., what time is it.
-_EMPTY_IT = re.compile(
-    r"\bit\b.*\b(?:that|to|for)\b|\b(?:time|day|date|year) is it\b|\bit (?:rain|snow|true|possible|the (?:first|last))",
-    re.IGNORECASE,
-)
-
 # What an elliptic question asks for: (as users say it, put into a Chinese question, put into an English one).
 _ELLIPSES = (
     (
@@ -81,7 +52,8 @@ _ELLIPSES = (
         "when",
     ),
     (
-        r"[这那]?(?:是|在)*(?:哪里|哪儿|何处|何地|什么地方)的?|where(?: (?:was|is|did))?(?: (?:that|this|it))?(?: happen)?",
+        r"[这那]?(?:是|在)*(?:哪里|哪儿|何处|何地|什么地方)的?"
+        r"|where(?: (?:was|is|did))?(?: (?:that|this|it))?(?: happen)?",
         "在哪里",
         "where",
     ),
@@ -96,9 +68,7 @@ _ELLIPSES = (
         "what else",
     ),
 )
-_ELLIPTIC = tuple(
-    (re.compile(f"{_LEAD}(?P<said>{said}){_TAIL}", re.IGNORECASE), zh, en) for said, zh, en in _ELLIPSES
-)
+_ELLIPTIC = tuple((re.compile(f"{_LEAD}(?P<said>{said}){_TAIL}", re.IGNORECASE), zh, en) for said, zh, en in _ELLIPSES)
 # Said as the user said it, where the last question is of the same language: 多高 is not 多久.
 _OWN_WORDS = frozenset({"是谁", "多少", "多久"})
 _JOINED = re.compile(
@@ -115,9 +85,10 @@ _ADVERBS = (
     ("where", re.compile(r"^where\b", re.IGNORECASE)),
     ("how", re.compile(r"^how\b(?! (?:many|much|long|far|old|big))", re.IGNORECASE)),
 )
-# How a question begins that has no subject. 谁 and 什么 can be subjects themselves: 「谁难产了?」 stands alone.
+# How a question begins that has no subject. 谁 and 什么 can be subjects themselves: 「谁难产了?」 stands
+# alone, and so may 「怎么退票?」.
 _NO_SUBJECT = re.compile(
-    "[是还有在会能要曾共]*(?:为什么|为何|为啥|什么时候|何时|哪一?[年天]|哪里|哪儿|何处|多久)"  # 「怎么退票?」 stands alone
+    "[是还有在会能要曾共]*(?:为什么|为何|为啥|什么时候|何时|哪一?[年天]|哪里|哪儿|何处|多久)"
     "|(?:是|还?有|一?共有?)(?=谁|哪|什么|多少|几|多)"
 )
 _MAX_BARE = 14  # characters of a question that has no subject
@@ -129,7 +100,7 @@ def standalone(question: str, history: Sequence[Turn]) -> str:
     turns = [turn for turn in reversed(history[-MAX_TURNS:]) if turn.question.strip()]
     if not turns or len(question) > _MAX_FOLLOW_UP:
         return question
-    for rule in (_elliptic, _pronoun, _switched, _bare):
+    for rule in (_elliptic, pronouns.replaced, _switched, _bare):
         understood = rule(question.strip(), turns)
         if understood and len(understood) <= _MAX_UNDERSTOOD:
             return understood
@@ -162,79 +133,6 @@ def _elliptic(question: str, turns: list[Turn]) -> str:
     return ""
 
 
-def _pronoun(question: str, turns: list[Turn]) -> str:
-    """「它的前身是什么?」 -> 「寒武纪的前身是什么?」, unless the question itself names what it can stand for."""
-    for kind, pattern in _PRONOUNS if is_chinese(question) else _ENGLISH_PRONOUNS:
-        found = pattern.search(question)
-        if not found or _explained(question, found, kind):
-            continue
-        if not is_chinese(question) and _EMPTY_IT.search(question):
-            continue
-        referent = _referent(kind, "们" in found.group(), turns)
-        if referent:
-            after = question[found.end() :].strip(_END)
-            possessive = found.group().lower() in _POSSESSIVE and after and not _OBJECTIVE.match(question, found.start())
-            ending = "'s" if possessive else "的" if found.group().startswith("其") else ""
-            return question[: found.start()] + referent + ending + question[found.end() :]
-    return ""
-
-
-def _explained(question: str, found: re.Match[str], kind: str) -> bool:
-    """Whether the question itself names what the pronoun may stand for, or holds it in a quotation or in a name."""
-    start = found.start()
-    before = [chunk for chunk in chunks(question) if chunk.end <= start]
-    if is_chinese(question):
-        if re.search("[「“《\"]", question[:start]) or _inside_name(question, start):
-            return True
-        asked = kind != PLACE  # 哪位作家在他的书里: he is the writer; 哪些企业在那里: there is another place
-        return any(any(word.kind != TIME for word in chunk.words) and (asked or not chunk.asked) for chunk in before)
-    if not before:
-        return False
-    possessive = found.group().lower() in _POSSESSIVE
-    return possessive or any(chunk.named for chunk in before) or not _OPENING.match(question[:start])
-
-
-def _inside_name(question: str, position: int) -> bool:
-    """Whether the word that ends there is one that the dictionary lacks: 巴吞他尼府."""
-    return any(word.end == position and rarity(word.text) == 1.0 for word in words(question) if word.kind != ASK)
-
-
-def _referent(kind: str, many: bool, turns: list[Turn]) -> str:
-    """What a pronoun stands for: of its kind in the last question, in the answer, or the topic; "" where unknown."""
-    for turn in turns:
-        asked = topics(turn.question)
-        if kind == PERSON:
-            who = _persons(turn)
-            if who:
-                return "和".join(who) if many else who[0]
-            if "谁" in turn.question and (phrase := turn.question.strip(_END).removesuffix("是谁")) + "是谁" in turn.question:
-                return phrase
-        if kind == PLACE and is_chinese(turn.question):
-            places = [word.text for chunk in asked for word in chunk.words if word.kind == PLACE]
-            return places[0] if places else ""
-        about = asked or topics(_first_sentence(turn.answer))
-        if about:
-            return _text(about[0], turn.question if asked else _first_sentence(turn.answer))
-    return ""
-
-
-def _persons(turn: Turn) -> list[str]:
-    """The persons that the answer names first where the question asks who, or else those of the question."""
-    asked = [word.text for word in words(turn.question) if word.kind == PERSON]
-    told = [word.text for word in words(_first_sentence(turn.answer)) if word.kind == PERSON]
-    new = list(dict.fromkeys(person for person in told if person not in turn.question))
-    asks_who = re.search(r"谁|哪位|创始人|\bwho\b", turn.question, re.IGNORECASE)
-    return new if asks_who and new else asked or new
-
-
-def _first_sentence(answer: str) -> str:
-    return next((answer[start:end] for start, end in sentences(answer[:_MAX_UNDERSTOOD])), "")
-
-
-def _text(chunk: Chunk, text: str) -> str:
-    return text[chunk.start : chunk.end].removesuffix("'s")
-
-
 def _switched(question: str, turns: list[Turn]) -> str:
     """「那青岛呢?」 -> the last question with 青岛 in the place of what is of its kind."""
     found = _SWITCH.fullmatch(question)
@@ -250,14 +148,14 @@ def _switched(question: str, turns: list[Turn]) -> str:
     named = any(word.kind in NAMES for word in new)
     if "的" in thing and any(word.kind == TIME for word in new):  # 网易2022年的营收: it stands alone
         return ""
-    relational = is_relational(thing) and new[-1].kind == NOUN or ("的" in thing and not named)
+    relational = (is_relational(thing) and new[-1].kind == NOUN) or ("的" in thing and not named)
     if relational:
         return "" if named else _of_topic(thing, base)
     return _replaced(base, thing, new)
 
 
 def _of_topic(thing: str, base: str) -> str:
-    about = "、".join(_text(chunk, base) for chunk in topics(base)[:2])
+    about = "、".join(chunk.of(base) for chunk in topics(base)[:2])
     if is_chinese(thing):
         return f"{about}的{thing}呢?"
     return f"what about {thing} of {about}?"
@@ -281,7 +179,7 @@ def _replaced(base: str, thing: str, new: list[Word]) -> str:
 
 
 def _adjacent(times: list[Word]) -> bool:
-    return all(left.end == right.start for left, right in zip(times, times[1:], strict=False))
+    return all(left.end == right.start for left, right in pairwise(times))
 
 
 def _bare(question: str, turns: list[Turn]) -> str:
@@ -293,7 +191,7 @@ def _bare(question: str, turns: list[Turn]) -> str:
     own = [chunk for chunk in chunks(said) if not chunk.asked]
     if not base or any(chunk.named for chunk in own) or re.search("[我你您咱]", said):
         return ""
-    about = "、".join(_text(chunk, base) for chunk in topics(base)[:2])
+    about = "、".join(chunk.of(base) for chunk in topics(base)[:2])
     rest = "".join(word.text for word in words(said) if word.kind != ASK and word.text not in QUESTION_WORDS)
     if not own and _NO_SUBJECT.match(said) and len(rest) <= _MAX_REST:
         return about + said

@@ -13,14 +13,14 @@ from bot.text import HAN, MAX_JIEBA_CHARS, QUESTION_WORDS, fold, is_chinese, seg
 if TYPE_CHECKING:
     from jieba.posseg import POSTokenizer  # type: ignore[import-untyped]
 
-PERSON, PLACE, ORGANISATION, NAME, TIME, NOUN, ASK, OTHER = (
-    "person place organisation name time noun ask other".split()  # noqa: SIM905  they are read as words
-)
+PERSON, PLACE, ORGANISATION, NAME = "person", "place", "organisation", "name"
+TIME, NOUN, ASK, OTHER = "time", "noun", "ask", "other"
 NAMES = frozenset({PERSON, PLACE, ORGANISATION, NAME})
 _NOMINAL = NAMES | {TIME, NOUN}
 _TITLE = "《[^》]+》|「[^」]+」|“[^”]+”"
 _SPAN = r"(?:\d{1,2}月(?:\d{1,2}[日号])?|[上下]半年|第?[一二三四1-4]季度|全年)"
-_TIME = rf"[今昨明前后]天|目前|现在|(?:(?:\d{{2,4}}|[一二三四五六七八九零〇]{{4}})年(?:代|初|底)?|[今去明前]年)(?:的?{_SPAN})?|{_SPAN}|\b(?:19|20)\d\d\b"
+_YEAR = r"(?:\d{2,4}|[一二三四五六七八九零〇]{4})年(?:代|初|底)?|[今去明前]年"
+_TIME = rf"[今昨明前后]天|目前|现在|(?:{_YEAR})(?:的?{_SPAN})?|{_SPAN}|\b(?:19|20)\d\d\b"
 _ASK = (
     "(?:是|在)?(?:什么时候|什么地方|哪里|哪儿|何时|何地|何处)|为什么|为何|为啥|凭什么|怎么样|怎么|怎样|如何|什么|是否"
     "|哪一?[年天月日个位些种家座所支部款]|哪几[个位种家座所年]|哪(?!吒)|谁|何人|多少[个家件位名种所座]?|多[久大长高远]|第?几(?=[个位年种家所名天次月岁号])"
@@ -47,7 +47,9 @@ _RELATIONAL = re.compile(
 )
 _ENDS_RELATIONAL = re.compile(rf".*{_RELATIONAL.pattern}")
 # Capitalised at the beginning of an English question, and yet no names.
-_STARTERS = QUESTION_WORDS | frozenset("tell give name list show describe explain please compare and but so ok".split())
+_STARTERS = QUESTION_WORDS | {
+    *("tell", "give", "name", "list", "show", "describe", "explain", "please", "compare", "and", "but", "so", "ok")
+}
 # An English word in lower case may be a verb; after an auxiliary it is what the question is about: why did hefei ...
 _SUBJECT = re.compile(
     r"\b(?:is|are|was|were|did|does|do|has|have|had|can|could|will|would|should)\s+(?:the\s+|an?\s+)?$", re.IGNORECASE
@@ -87,6 +89,10 @@ class Chunk:
         """Whether it holds a name."""
         return any(word.kind in NAMES for word in self.words)
 
+    def of(self, text: str) -> str:
+        """Its characters in the text that it was found in."""
+        return text[self.start : self.end].removesuffix("'s")
+
     def trimmed(self) -> Chunk | None:
         """Without the relational nouns at its end: 卡塔尔世界杯季军 -> 卡塔尔世界杯; None where no more is left."""
         kept = list(self.words)
@@ -102,9 +108,11 @@ def is_relational(noun: str) -> bool:
 
 @cache
 def _tagger() -> POSTokenizer:
+    tokenizer = segmenter()
     from jieba import posseg  # 0.3 s, so only for a question that has a history
 
-    return posseg.POSTokenizer(segmenter())
+    assert posseg.dt.tokenizer is tokenizer
+    return posseg.dt
 
 
 def words(text: str) -> list[Word]:

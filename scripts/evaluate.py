@@ -264,7 +264,7 @@ def haystack(options: argparse.Namespace) -> int:
 
 def ranked(bot: Bot, question: str, row: dict[str, Any]) -> int:
     """The rank (0: past three) of the first passage that holds the evidence of a dialogue's second question."""
-    asked = Question("", question, row["lang"], tuple(row["evidence_any"]), ())
+    asked = Question("", question, row["lang"], "", tuple(row["evidence_any"]), ())
     hits = bot.search(question, 3)
     return next((i for i, hit in enumerate(hits, start=1) if is_relevant(asked, hit.passage)), 0)
 

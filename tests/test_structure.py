@@ -23,6 +23,7 @@ LAYERS = [
     ["retriever", "evidence"],
     ["refusal", "explanation"],
     ["mentions"],
+    ["pronouns"],
     ["followup"],
     ["pipeline"],
     ["evaluation"],
