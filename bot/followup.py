@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from bot import pronouns
-from bot.mentions import ASK, NAMES, NOUN, TIME, Word, chunks, is_relational, topics, words
+from bot.mentions import ASK, NAMES, NOUN, TIME, VERBAL, Word, chunks, is_relational, topics, words
 from bot.text import QUESTION_WORDS, is_chinese
 from bot.types import Turn
 
@@ -188,7 +188,7 @@ def _bare(question: str, turns: list[Turn]) -> str:
     if not is_chinese(said) or len(said) > _MAX_BARE or not any(word.kind == ASK for word in words(said)):
         return ""
     base = next((turn.question for turn in turns if topics(turn.question)), "")
-    own = [chunk for chunk in chunks(said) if not chunk.asked]
+    own = [c for c in chunks(said) if not c.asked and any(word.kind != VERBAL for word in c.words)]
     if not base or any(chunk.named for chunk in own) or re.search("[我你您咱]", said):
         return ""
     about = "、".join(chunk.of(base) for chunk in topics(base)[:2])

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from jieba.posseg import POSTokenizer  # type: ignore[import-untyped]
 
 PERSON, PLACE, ORGANISATION, NAME = "person", "place", "organisation", "name"
-TIME, NOUN, ASK, OTHER = "time", "noun", "ask", "other"
+TIME, NOUN, VERBAL, ASK, OTHER = "time", "noun", "verbal", "ask", "other"
 NAMES = frozenset({PERSON, PLACE, ORGANISATION, NAME})
-_NOMINAL = NAMES | {TIME, NOUN}
+_NOMINAL = NAMES | {TIME, NOUN, VERBAL}
 _TITLE = "《[^》]+》|「[^」]+」|“[^”]+”"
 _SPAN = r"(?:\d{1,2}月(?:\d{1,2}[日号])?|[上下]半年|第?[一二三四1-4]季度|全年)"
 _YEAR = r"(?:\d{2,4}|[一二三四五六七八九零〇]{4})年(?:代|初|底)?|[今去明前]年"
@@ -33,7 +33,7 @@ _FIXED = re.compile(
 _ASKS_NOUN = re.compile("什么$|^哪|^多少|^第?几")
 _HAN_RUN = re.compile(f"[{HAN}]+")
 _KINDS = {"nr": PERSON, "ns": PLACE, "nt": ORGANISATION, "nz": NAME}
-_NOMINAL_TAGS = ("n", "j", "vn", "an", "l", "b", "t")
+_NOMINAL_TAGS = ("n", "j", "an", "l", "b", "t")
 # jieba holds 上市 for a city.
 _NO_PLACES = frozenset({"上市", "城市", "都市", "落户", "超市", "股市"})
 # A single character of these never belongs to a name that jieba cut to pieces (科大/讯/飞, 汤臣/倍/健).
@@ -98,7 +98,11 @@ class Chunk:
         kept = list(self.words)
         while kept and kept[-1].kind == NOUN and is_relational(kept[-1].text):
             kept.pop()
-        return Chunk(tuple(kept), self.asked, self.owner) if any(word.kind != TIME for word in kept) else None
+        return (
+            Chunk(tuple(kept), self.asked, self.owner)
+            if any(word.kind not in (TIME, VERBAL) for word in kept)
+            else None
+        )
 
 
 def is_relational(noun: str) -> bool:
@@ -109,7 +113,7 @@ def is_relational(noun: str) -> bool:
 @cache
 def _tagger() -> POSTokenizer:
     tokenizer = segmenter()
-    from jieba import posseg  # 0.3 s, so only for a question that has a history
+    from jieba import posseg  # type: ignore[import-untyped]  # 0.3 s, so only for a question that has a history
 
     assert posseg.dt.tokenizer is tokenizer
     return posseg.dt
@@ -165,7 +169,7 @@ def _mended(broken: list[Word]) -> list[Word]:
 def _kind(word: str, tag: str) -> str:
     if word in ("我国", "全国", "本国"):
         return PLACE
-    if word in _NO_PLACES or (len(word) == 1 and tag in ("nr", "ns")):
+    if word in _NO_PLACES or re.search("[你我您]", word) or (len(word) == 1 and tag in ("nr", "ns")):
         return OTHER
     if is_relational(word) and tag[0] in "nvr":  # jieba holds 吉祥物 for a person and 前身 for a pronoun
         return NOUN
@@ -173,6 +177,8 @@ def _kind(word: str, tag: str) -> str:
         return PLACE
     if len(word) > 1 and tag[0] != "m" and not segmenter().FREQ.get(word):  # what the dictionary lacks is rather a name
         return _KINDS.get(tag[:2], NAME if tag[0] == "n" else NOUN)
+    if tag == "vn":
+        return VERBAL
     return _KINDS.get(tag[:2]) or (NOUN if tag.startswith(_NOMINAL_TAGS) else OTHER)
 
 

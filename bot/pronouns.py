@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bot.mentions import ASK, NOUN, PERSON, PLACE, TIME, chunks, topics, words
+from bot.mentions import ASK, NAMES, NOUN, PERSON, PLACE, TIME, VERBAL, chunks, topics, words
 from bot.text import MAX_JIEBA_CHARS, is_chinese, rarity, sentences
 from bot.types import Turn
 
@@ -69,7 +69,10 @@ def _explained(question: str, found: re.Match[str], kind: str) -> bool:
         if re.search('[「“《"]', question[:start]) or _inside_name(question, start):
             return True
         asked = kind != PLACE  # 哪位作家在他的书里: he is the writer; 哪些企业在那里: there is another place
-        return any(any(word.kind != TIME for word in chunk.words) and (asked or not chunk.asked) for chunk in before)
+        return any(
+            any(word.kind not in (TIME, VERBAL) for word in chunk.words) and (asked or not chunk.asked)
+            for chunk in before
+        )
     if not before:
         return False
     possessive = found.group().lower() in _POSSESSIVE
@@ -77,8 +80,9 @@ def _explained(question: str, found: re.Match[str], kind: str) -> bool:
 
 
 def _inside_name(question: str, position: int) -> bool:
-    """Whether the word that ends there is one that the dictionary lacks: 巴吞他尼府."""
-    return any(word.end == position and rarity(word.text) == 1.0 for word in words(question) if word.kind != ASK)
+    """Whether a name goes on there, or a word ends that the dictionary lacks: 巴吞他尼府."""
+    found = [word for word in words(question) if word.kind != ASK and word.start < position <= word.end]
+    return any(word.kind in NAMES if position < word.end else rarity(word.text) == 1.0 for word in found)
 
 
 def _referent(kind: str, many: bool, turns: Sequence[Turn]) -> str:
