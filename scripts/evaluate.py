@@ -270,10 +270,10 @@ def ranked(bot: Bot, question: str, row: dict[str, Any]) -> int:
 
 
 def followups(options: argparse.Namespace) -> int:
-    """Print hit@3 of the dialogues with and without rewriting, and how many stand-alone questions are altered."""
+    """Print hit@1 and hit@3 of the dialogues with and without rewriting; the number of stand-alone questions altered."""
     lines = (ROOT / "scripts" / "followups.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    print("| dialogues over | n | hit@3 as typed | hit@3 as understood |\n|---|---|---|---|")
+    print("| dialogues over | n | as typed hit@1 | hit@3 | as understood hit@1 | hit@3 |\n|---|---|---|---|---|---|")
     missed = []
     for name in ("qingdao", "rgb_zh"):
         bot = ready_bot(options, options.eval / name / "corpus", name, options.size)
@@ -285,7 +285,7 @@ def followups(options: argparse.Namespace) -> int:
             found["understood"].append(ranked(bot, understood, row))
             if not found["understood"][-1]:
                 missed.append(f"- missed: {row['first']} {row['second']} -> {understood}")
-        cells = " | ".join(f"{hit(ranks, 3):.3f}" for ranks in found.values())
+        cells = " | ".join(f"{hit(ranks, k):.3f}" for ranks in found.values() for k in (1, 3))
         print(f"| {name} | {len(own)} | {cells} |")
     print("\n".join(missed))
     return altered(options)
