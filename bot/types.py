@@ -124,8 +124,8 @@ class Answer:
 
     @property
     def turn(self) -> Turn:
-        """What the next question may lean on."""
-        return Turn(self.standalone or self.query, self.text)
+        """What the next question may lean on; the words of a refusal name nothing."""
+        return Turn(self.standalone or self.query, "" if self.refused else self.text)
 
     def to_dict(self) -> dict[str, Any]:
         """The one JSON shape of an answer, for every surface."""

@@ -197,6 +197,7 @@ def test_the_bot_answers_what_was_understood_and_says_so(article_bot):
     assert second.to_dict()["standalone"] == "北京为什么能成功?"
     alone = article_bot.ask("北京为什么能成功?")
     assert [e.hit for e in alone.evidence] == [e.hit for e in second.evidence]
+    assert article_bot.ask("红烧肉怎么做?").turn == Turn("红烧肉怎么做?", "")
     assert article_bot.ask("when?", [Turn("红烧肉怎么做?", "")]).text == REFUSAL["en"]
 
 
