@@ -270,7 +270,7 @@ def ranked(bot: Bot, question: str, row: dict[str, Any]) -> int:
 
 
 def followups(options: argparse.Namespace) -> int:
-    """Print hit@1 and hit@3 of the dialogues with and without rewriting; the number of stand-alone questions altered."""
+    """Print hit@1 and hit@3 of the dialogues with and without rewriting; how many that stand alone are altered."""
     lines = (ROOT / "scripts" / "followups.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     print("| dialogues over | n | as typed hit@1 | hit@3 | as understood hit@1 | hit@3 |\n|---|---|---|---|---|---|")
