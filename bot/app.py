@@ -23,7 +23,8 @@ from bot.pipeline import Bot
 from bot.settings import Settings
 
 log = logging.getLogger("wenqu")
-MAX_BODY_BYTES = 64 * 1024
+# A question with ten turns before it, each as long as /api/ask reads: 10 * (2,000 + 16,000) characters of 3 bytes.
+MAX_BODY_BYTES = 640 * 1024
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

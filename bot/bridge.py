@@ -29,6 +29,10 @@ _PART_WEIGHT = 0.3
 # stand, 0.871 and 0.343 by their square roots (scripts/EXPERIMENTS.md).
 _SHARPNESS = 0.4
 _MAX_PINYIN_WORDS = 4
+# An English question may name a Chinese thing: "What was 北京冬奥会's slogan?"
+_ENGLISH_QUESTION = re.compile(
+    r"(?:what|who|whose|when|where|why|which|how|is|are|was|were|do|does|did|has|have|can)\s+[^\W\d_]"
+)
 
 
 @cache
@@ -74,7 +78,8 @@ def understand(question: str, names: Names, dictionary: Dictionary = NO_DICTIONA
     latin = [word for word in dict.fromkeys(content_words(left)) if not is_chinese(word)]
     if not latin and not own_words:
         return Query(question, folded, tuple(terms), folded)
-    if is_chinese(folded):  # a name or a code inside a Chinese question: as it stands, or by its pinyin
+    if is_chinese(folded) and not _ENGLISH_QUESTION.match(folded):
+        # A name or a code inside a Chinese question: as it stands, or by its pinyin.
         bridged = [_own_term(word, {term: _PINYIN_WEIGHT for term in names.get(word, ())}) for word in latin]
     else:
         bridged = _bridge_english(english_words(left), names)

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import re
 import secrets
+import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -13,16 +15,20 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bot.errors import WenquError
+from bot.followup import MAX_TURNS
 from bot.journal import Journal
 from bot.pipeline import Bot
 from bot.text import fold, language
-from bot.types import Answer
+from bot.types import Answer, Turn
 
 log = logging.getLogger("wenqu")
 # Answers wait for a model's words rather than for this machine's cores: 200 questions at 10 s each take a minute.
 _THREADS = 32
 # How long a stopping server waits for answers under way; what is left is taken up by the next one to start.
 _DRAIN_SECONDS = 60.0
+# How long a question may lean on one before, and how many conversations are remembered: some 10 MB of answers.
+_FRESH_SECONDS = 600.0
+_MAX_CONVERSATIONS = 2_000
 HELLO = {
     "zh": "你好,我是问渠。直接提问,我从文章里找出答案,标出证据;文章里没有的,我会说没有。",
     "en": "Hello, I am Wenqu. Ask me anything: I find the answer in the articles, mark the evidence, and say so "
@@ -65,6 +71,38 @@ class Reply:
     answer: Answer | None = None
 
 
+class Memory:
+    """The last turns of each conversation, while they are fresh; in this process only.
+
+    A turn is known by its thread, and by who asked it where: in a thread, a question leans on it whoever asks.
+    """
+
+    def __init__(self) -> None:
+        """An empty memory."""
+        self._kept: OrderedDict[tuple[str, ...], list[tuple[float, Turn]]] = OrderedDict()
+
+    def turns(self, inbound: Inbound) -> list[Turn]:
+        """The turns that a message may lean on, the last one last."""
+        oldest = time.monotonic() - _FRESH_SECONDS
+        for key in _keys(inbound):
+            if fresh := [turn for said, turn in self._kept.get(key, ()) if said >= oldest]:
+                return fresh
+        return []
+
+    def keep(self, inbound: Inbound, turn: Turn) -> None:
+        """Remember a turn; the conversation that was silent longest is forgotten where there are too many."""
+        for key in _keys(inbound):
+            self._kept[key] = [*self._kept.pop(key, []), (time.monotonic(), turn)][-MAX_TURNS:]
+        while len(self._kept) > _MAX_CONVERSATIONS:
+            self._kept.popitem(last=False)
+
+
+def _keys(inbound: Inbound) -> list[tuple[str, ...]]:
+    place = (inbound.platform, inbound.tenant, inbound.conversation)
+    thread = [(*place, "thread", inbound.reply_to)] if inbound.reply_to else []
+    return [*thread, (*place, "user", inbound.user)]
+
+
 Handler = Callable[[Inbound], Awaitable[None]]
 
 
@@ -76,6 +114,7 @@ class Desk:
         self._bot = bot
         self.journal = Journal(bot.settings.index / "journal.sqlite")
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
+        self._memory = Memory()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, inbound: Inbound, handle: Handler, *also: str) -> bool:
@@ -111,12 +150,14 @@ class Desk:
         if _GREETING.fullmatch(inbound.text.strip()):
             return Reply("", HELLO[words])
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._bot.ask, inbound.text)
+            history = self._memory.turns(inbound)
+            answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._bot.ask, inbound.text, history)
         except WenquError as error:
             return Reply("", str(error))
         except Exception:
             log.exception("no answer: %s", inbound.key)
             return Reply("", FAILED[words])
+        self._memory.keep(inbound, answer.turn)
         reply = Reply(reply_id or secrets.token_hex(8), answer.text, answer)
         self.journal.record_answer(
             reply.id, inbound.platform, inbound.text, refused=answer.refused, confidence=answer.confidence

@@ -15,6 +15,8 @@ from bot.text import fold, language, sentences
 from bot.types import Answer, Evidence
 
 SOURCES = {"zh": "来源", "en": "Sources"}
+UNDERSTOOD = {"zh": "（理解为:{}）", "en": "(understood as: {})"}
+UNDERSTOOD_LINE = re.compile(r"\A[(（](?:理解为|understood as):.*\n+")
 # Characters shown before and after the evidence: a phone shows an answer with its first source on one screen.
 _AROUND = 50
 # Emphasis, code, tables, tags and entities; what would make [text] a link or an image; what begins a list, a quote, a
@@ -58,11 +60,15 @@ SLACK = Markup(escape_slack, bold, lambda name, url: f"[{name}]({url})", "> ")
 
 
 def render(answer: Answer, markup: Markup, public_url: str = "") -> str:
-    """The message: the answer, then its sources. With a public address each source is linked."""
+    """The message: how a follow-up was understood, the answer, its sources. A public address makes them links."""
+    words = language(fold(answer.query))
     text = markup.escape(printable(answer.text))
+    if answer.standalone:
+        understood = markup.escape(" ".join(printable(answer.standalone).split()))
+        text = f"{UNDERSTOOD[words].format(understood)}\n\n{text}"
     if answer.refused:
         return text
-    label = SOURCES[language(fold(answer.query))]
+    label = SOURCES[words]
     return "\n\n".join([text, f"{label}:", *(source(evidence, markup, public_url) for evidence in answer.evidence)])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Sequence
 
 from bot import evidence, refusal, retriever
 from bot.bridge import understand
@@ -12,10 +13,11 @@ from bot.builder import Progress, Summary, build_index
 from bot.embedder import load_embedder
 from bot.errors import IndexMissing, QueryError, WenquError
 from bot.explanation import ExplainedHit, Explanation, matches
+from bot.followup import standalone
 from bot.index import Index, current_generation, is_stale, open_index
 from bot.settings import Settings
-from bot.text import language
-from bot.types import Answer, Article, Embedder, Evidence, Hit, Passage, Query
+from bot.text import fold, language
+from bot.types import Answer, Article, Embedder, Evidence, Hit, Passage, Query, Turn
 
 REFUSAL = {"zh": "资料中没有找到相关内容。", "en": "The articles hold nothing that answers this."}
 # A further source is shown when its fused score is at least this share of the first one's.
@@ -68,14 +70,17 @@ class Bot:
         query = self._understood(question, index)
         return retriever.search(index, query, retriever.query_vector(query, self.embedder), k, legs)
 
-    def ask(self, question: str) -> Answer:
+    def ask(self, question: str, history: Sequence[Turn] = ()) -> Answer:
         """The answer: its best sentence first, at most `sources` passages with the evidence marked, or a refusal.
 
+        `history` are the turns before, the last one last: a question that leans on them is made to stand alone.
         Raises QueryError for what is no question, IndexMissing and IndexDamaged when there is nothing to ask.
         """
         clock = _Clock()
         index = self.index
-        query = self._understood(question, index)
+        checked = checked_question(question, self.settings.max_question)
+        understood = standalone(checked, history)
+        query = self._understood(understood, index)
         vector = retriever.query_vector(query, self.embedder)
         clock.lap("understand")
         hits = retriever.search(index, query, vector, self.settings.sources)
@@ -89,12 +94,13 @@ class Bot:
         if not refused:
             worth = [i for i, hit in enumerate(hits) if hit.score >= _WORTH_SHOWING * hits[0].score]
             found = tuple(Evidence(hits[i], marked[i].spans, number) for number, i in enumerate(worth, start=1))
-        text = _refusal(query) if refused else _answer_text(found[0])
+        text = _refusal(question, query) if refused else _answer_text(found[0])
         missing = {"index": self._stale, "refusal": problem}
         degraded = {**index.degraded, **{part: reason for part, reason in missing.items() if reason}}
         mode = "lexical_only" if "vectors" in degraded else "stale_generation" if self._stale else "passages"
         clock.lap("refusal")
-        return Answer(question, text, refused, confidence, found, mode, degraded, index.generation, clock.laps)
+        leaned = "" if understood == checked else understood
+        return Answer(question, text, refused, confidence, found, mode, degraded, index.generation, clock.laps, leaned)
 
     def explain(self, question: str, k: int) -> Explanation:
         """The `k` best hits with the terms that each one holds, and whether the bot would answer.
@@ -145,8 +151,9 @@ def checked_question(question: str, limit: int) -> str:
     return cleaned
 
 
-def _refusal(query: Query) -> str:
-    return REFUSAL[language(query.folded)]
+def _refusal(question: str, query: Query) -> str:
+    """In the language that was typed; of a question in pinyin alone, in that of its reading."""
+    return REFUSAL[language(fold(question) if question != query.text else query.folded)]
 
 
 def _answer_text(first: Evidence) -> str:

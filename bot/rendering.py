@@ -28,8 +28,12 @@ MATCH_COLUMNS = ("词 term", "匹配 match", "权重 weight", "稀有度 rarity"
 def render_answer(console: Console, answer: Answer, *, whole: bool = False) -> None:
     """Print the answer sentence first, then the numbered sources with the evidence marked.
 
+    Above it, dimly, a follow-up question as it was understood.
+
     Piped output holds no colour: the evidence stands between 【 and 】 there.
     """
+    if answer.standalone:
+        console.print(Text(f"(理解为 / understood as: {printable(answer.standalone)})", style="dim"))
     console.print(Text(printable(answer.text), style="bold" if not answer.refused else ""))
     for part, reason in answer.degraded.items():
         console.print(Text(f"({part}: {reason})", style="dim"))

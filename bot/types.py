@@ -97,8 +97,19 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn of a conversation: the question as it was understood, so that it stands alone, and the answer's text."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What every surface renders. `degraded` says which part was missing and why; `timings` are milliseconds."""
+    """What every surface renders. `degraded` says which part was missing and why; `timings` are milliseconds.
+
+    `query` is what was typed; `standalone` the question as it was understood, "" where that is the same.
+    """
 
     query: str
     text: str
@@ -109,11 +120,18 @@ class Answer:
     degraded: Mapping[str, str]
     generation: str
     timings: Mapping[str, float] = field(default_factory=dict)
+    standalone: str = ""
+
+    @property
+    def turn(self) -> Turn:
+        """What the next question may lean on; the words of a refusal name nothing."""
+        return Turn(self.standalone or self.query, "" if self.refused else self.text)
 
     def to_dict(self) -> dict[str, Any]:
         """The one JSON shape of an answer, for every surface."""
         return {
             "query": self.query,
+            "standalone": self.standalone,
             "text": self.text,
             "refused": self.refused,
             "confidence": round(self.confidence, 4),

@@ -66,9 +66,9 @@ def serve(options: argparse.Namespace) -> None:
     from bot.tencent_api import Api
 
     class SlowBot(Bot):
-        def ask(self, question: str):
+        def ask(self, question: str, history=()):
             time.sleep(options.seconds)
-            return super().ask(question)
+            return super().ask(question, history)
 
     slack_replies.API = f"{options.platform}/api/"
     settings = load_settings(

@@ -5,6 +5,7 @@
     evidence  the marked sentence against the gold sentences of cmrc_evidence, in the right article
     script    drcd_dev, written in traditional script, asked in both scripts
     refusal   the questions of rgb_zh asked of the corpus of cmrc_dev beside that set's own
+    followups the dialogues of followups.jsonl, their second question as it stands and made to stand alone
     haystack  xquad_even among the news articles of the training data
     speed     passages and queries encoded, the ranker's share of a query, bytes of the models
 
@@ -35,13 +36,17 @@ from bot.bridge import understand
 from bot.embedder import BUNDLED_FOLDER, StaticEmbedder
 from bot.errors import IndexMismatch
 from bot.evaluation import Question, auroc, evaluate, is_relevant, read_questions
+from bot.followup import standalone
 from bot.pipeline import Bot
 from bot.settings import ROOT, load_settings
 from bot.text import fold, segmenter
-from bot.types import Passage
+from bot.types import Passage, Turn
 
 SETS = ["qingdao", "xquad_even", "cmrc_dev", "drcd_dev", "bipar_valid", "rgb_zh"]
 SEED = 1
+# Questions that stand alone, each asked after another one of its set. Those of bipar_valid are asked of a page of a
+# novel that lies open (他们要去哪儿?), so they do not.
+STANDALONE, STANDALONE_SETS = 200, ["qingdao", "rgb_zh", "cmrc_dev", "drcd_dev", "xquad_even"]
 Scores = dict[int, float]
 
 
@@ -257,6 +262,51 @@ def haystack(options: argparse.Namespace) -> int:
     return 0
 
 
+def ranked(bot: Bot, question: str, row: dict[str, Any]) -> int:
+    """The rank (0: past three) of the first passage that holds the evidence of a dialogue's second question."""
+    asked = Question("", question, row["lang"], "", tuple(row["evidence_any"]), ())
+    hits = bot.search(question, 3)
+    return next((i for i, hit in enumerate(hits, start=1) if is_relevant(asked, hit.passage)), 0)
+
+
+def followups(options: argparse.Namespace) -> int:
+    """Print hit@1 and hit@3 of the dialogues with and without rewriting; how many that stand alone are altered."""
+    lines = (ROOT / "scripts" / "followups.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    print("| dialogues over | n | as typed hit@1 | hit@3 | as understood hit@1 | hit@3 |\n|---|---|---|---|---|---|")
+    missed = []
+    for name in ("qingdao", "rgb_zh"):
+        bot = ready_bot(options, options.eval / name / "corpus", name, options.size)
+        found: dict[str, list[int]] = {"typed": [], "understood": []}
+        own = [row for row in rows if row["set"] == name]
+        for row in own:
+            understood = standalone(row["second"], [bot.ask(row["first"]).turn])
+            found["typed"].append(ranked(bot, row["second"], row))
+            found["understood"].append(ranked(bot, understood, row))
+            if not found["understood"][-1]:
+                missed.append(f"- missed: {row['first']} {row['second']} -> {understood}")
+        cells = " | ".join(f"{hit(ranks, k):.3f}" for ranks in found.values() for k in (1, 3))
+        print(f"| {name} | {len(own)} | {cells} |")
+    print("\n".join(missed))
+    return altered(options)
+
+
+def altered(options: argparse.Namespace) -> int:
+    """Print which of 200 stand-alone questions a random earlier one of their set changes; how many they are."""
+    chance = random.Random(SEED)
+    pairs = []
+    for name in STANDALONE_SETS:
+        texts = [question.text for question in read_questions(options.eval / name)]
+        pairs += [chance.sample(texts, 2) for _ in texts][:: max(1, len(texts) // 50)]
+    changed = []
+    for first, second in chance.sample(pairs, STANDALONE):
+        understood = standalone(second, [Turn(first, "")])
+        if understood != second:
+            changed.append(f"- altered: {first} {second} -> {understood}")
+    print(f"stand-alone questions altered: {len(changed)} of {STANDALONE}", *changed, sep="\n")
+    return len(changed)
+
+
 def seconds(work: Callable[[], Any], runs: int = 5) -> float:
     """The median time of a call."""
     times = []
@@ -298,6 +348,7 @@ TABLES = {
     "evidence": evidence_table,
     "script": script,
     "refusal": refusal_table,
+    "followups": followups,
     "haystack": haystack,
     "speed": speed,
 }

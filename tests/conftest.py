@@ -111,12 +111,12 @@ class SlowBot:
         self.bot, self.settings, self.seconds = bot, settings, seconds
         self.asked: list[str] = []
 
-    def ask(self, question):
+    def ask(self, question, history=()):
         self.asked.append(question)
         time.sleep(self.seconds)
         if question == "坏":
             raise RuntimeError("broken")
-        return self.bot.ask(question)
+        return self.bot.ask(question, history)
 
 
 @contextmanager

@@ -291,10 +291,10 @@ def test_unknown_paths_and_methods_have_openais_shape_too(url):
 
 
 def test_what_fails_inside_is_said_without_its_inside(bot, monkeypatch):
-    def gone(question: str):
+    def gone(question: str, history: object = ()):
         raise IndexMissing("还没有索引", "no index yet", "wenqu index")
 
-    def broken(question: str):
+    def broken(question: str, history: object = ()):
         raise RuntimeError("canary")
 
     body = {"messages": [{"role": "user", "content": QUESTION}], "stream": True}

@@ -162,8 +162,8 @@ def test_a_question_at_the_limit_and_one_over(client):
     assert "2000" in over.json()["error"]["message"]
 
 
-def test_a_body_over_64_kib_is_refused(client):
-    response = client.post("/api/ask", content=b'{"question": "' + b"x" * 70_000 + b'"}')
+def test_a_body_over_640_kib_is_refused(client):
+    response = client.post("/api/ask", content=b'{"question": "' + b"x" * 660_000 + b'"}')
     assert response.status_code == 413
 
 

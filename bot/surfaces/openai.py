@@ -7,13 +7,12 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, format_sse_event
-from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.middleware.cors import CORSMiddleware
 
@@ -23,60 +22,19 @@ from bot.markup import MARKDOWN, render, source, source_url
 from bot.pipeline import Bot
 from bot.settings import Settings
 from bot.surfaces.bearer import WRONG_KEY, authorized
-from bot.surfaces.open_webui import task_reply, user_question
+from bot.surfaces.conversation import MODEL, Conversation
+from bot.surfaces.open_webui import task_reply
 from bot.types import Answer, Evidence
 
 log = logging.getLogger("wenqu")
-MODEL = "wenqu"
 NO_MODEL = "没有这个模型,请填 wenqu / no such model: use wenqu"
 NO_QUESTION = "没有用户消息 / the messages hold no text of the user"
 BAD_FORM = "请求格式不对 / the request is not of the expected form"
 BUG = "服务器内部错误,请查看日志 / an internal error: see the server's log"
-# Clients send the whole conversation every time; the 64 KiB that suffice for a question would end it early.
+# Clients send the whole conversation every time.
 MAX_BODY_BYTES = 1024 * 1024
-MAX_MESSAGES = 64
 # Characters of the answer sent at a time: whole code points, so that no half of a character ever travels alone.
 _PIECE = 24
-
-
-class Part(BaseModel):
-    """A part of a message; only text is read."""
-
-    type: str = ""
-    text: str | None = None
-
-
-class Message(BaseModel):
-    """A message of the conversation."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[Part] | None = None
-
-    def plain(self) -> str:
-        """Its text, the parts joined by lines."""
-        if isinstance(self.content, list):
-            return "\n".join(part.text for part in self.content if part.type == "text" and part.text)
-        return self.content or ""
-
-
-class StreamOptions(BaseModel):
-    """What a stream ends with."""
-
-    include_usage: bool | None = False
-
-
-class Conversation(BaseModel):
-    """The request: what steers a language model, such as the temperature or `n`, is taken and has no effect."""
-
-    model: str = MODEL
-    messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES)
-    stream: bool | None = False
-    stream_options: StreamOptions | None = None
-
-    def question(self) -> str:
-        """The user's last message; empty where there is none."""
-        said = next((message.plain() for message in reversed(self.messages) if message.role == "user"), "")
-        return user_question(said.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +138,7 @@ def _add_chat(api: FastAPI, bot: Bot, settings: Settings) -> None:
             raise _bad_request(NO_QUESTION, "messages")
         task = task_reply(question)
         if task is None:
-            reply = _reply(bot.ask(question), settings.public_url or str(request.base_url))
+            reply = _reply(bot.ask(question, body.history()), settings.public_url or str(request.base_url))
         else:
             reply = Reply(json.dumps(task, ensure_ascii=False))
         # Characters, of the question that is read and of what is written: no language model runs, so no tokens exist.

@@ -12,25 +12,26 @@ from rich.text import Text
 
 from bot.errors import WenquError
 from bot.excerpt import printable
+from bot.followup import MAX_TURNS
 from bot.pipeline import Bot
 from bot.rendering import render_answer, render_hits
 from bot.types import Answer
 
-HELP = """直接输入问题,中文或英文 / Type a question, in Chinese or English
+HELP = """直接输入问题,中文或英文;可以追问「那青岛呢?」 / Type a question; "what about Qingdao?" may follow
   /search 词  只看检索到的段落 / the passages found, without an answer
   /sources   上一个回答的全部来源 / the sources of the last answer, whole
-  /clear     清屏 / clear the screen
+  /clear     清屏,并忘掉此前的对话 / clear the screen and forget the questions before
   /help      这一页 / this page
   /quit      退出,也可以按 Ctrl-D / leave, as does Ctrl-D"""
 
 
 def chat(bot: Bot, console: Console, *, keep_history: bool) -> None:
     """Ask and answer until /quit or Ctrl-D. Without a terminal: one question a line of standard input, no prompt."""
-    last: list[Answer] = []
+    said: list[Answer] = []
     if not sys.stdin.isatty():
         for line in sys.stdin:
             if line.strip():
-                _turn(bot, console, line.strip(), last)
+                _turn(bot, console, line.strip(), said)
         return
     read = _reader(keep_history)
     console.print(Text("问渠 Wenqu — /help 帮助, /quit 退出", style="dim"))
@@ -44,7 +45,7 @@ def chat(bot: Bot, console: Console, *, keep_history: bool) -> None:
         if line in ("/quit", "/exit", "/q"):
             return
         if line:
-            _turn(bot, console, line, last)
+            _turn(bot, console, line, said)
 
 
 def _reader(keep_history: bool) -> Callable[[], str]:
@@ -67,22 +68,25 @@ def _reader(keep_history: bool) -> Callable[[], str]:
     return session.prompt
 
 
-def _turn(bot: Bot, console: Console, line: str, last: list[Answer]) -> None:
+def _turn(bot: Bot, console: Console, line: str, said: list[Answer]) -> None:
+    """Do one line. `said` are the answers of the session so far, on which the next question may lean."""
     command, _, rest = line.partition(" ")
     try:
         if command == "/help":
             console.print(Text(HELP))
         elif command == "/clear":
             console.clear()
+            said.clear()
         elif command == "/sources":
-            _sources(console, last)
+            _sources(console, said)
         elif command == "/search":
             render_hits(console, bot.search(rest, bot.settings.sources + 2))
         elif command.startswith("/") and len(command) > 1:
             console.print(Text(f"没有命令 {printable(command)},输入 /help / unknown command: type /help"))
         else:
-            last[:] = [bot.ask(line)]
-            render_answer(console, last[0])
+            said.append(bot.ask(line, [answer.turn for answer in said]))
+            del said[:-MAX_TURNS]
+            render_answer(console, said[-1])
     except WenquError as error:
         console.print(Text(printable(str(error)), style="yellow"))
     except KeyboardInterrupt:
@@ -90,8 +94,8 @@ def _turn(bot: Bot, console: Console, line: str, last: list[Answer]) -> None:
     console.print()
 
 
-def _sources(console: Console, last: list[Answer]) -> None:
-    if not last or not last[0].evidence:
+def _sources(console: Console, said: list[Answer]) -> None:
+    if not said or not said[-1].evidence:
         console.print("还没有来源:先提一个问题 / no sources yet: ask a question first")
         return
-    render_answer(console, last[0], whole=True)
+    render_answer(console, said[-1], whole=True)

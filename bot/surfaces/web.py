@@ -1,7 +1,7 @@
 """The web: JSON and server-sent events under /api, and the page at /."""
 
 # No `from __future__ import annotations` here: FastAPI must see the annotations of functions that close over the bot.
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,22 +9,53 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
+from bot.followup import resolved
 from bot.pipeline import Bot
 from bot.settings import Settings
 from bot.surfaces.source import GONE
-from bot.types import Answer, evidence_to_dict, hit_to_dict, passage_to_dict
+from bot.types import Answer, Turn, evidence_to_dict, hit_to_dict, passage_to_dict
 
 STATIC = Path(__file__).parents[1] / "static"
 # Characters of the answer sent at a time: whole code points, so that no half of a character ever travels alone.
 _PIECE = 24
+# Of a conversation: turns, and characters of a question and of an answer. More is cut, not refused.
+MAX_HISTORY, MAX_QUESTION, MAX_ANSWER = 10, 2_000, 16_000
+
+
+def _cut(limit: int) -> Callable[[Any], Any]:
+    """A longer text loses its end rather than being refused: it only explains the question."""
+    return lambda value: value[:limit] if isinstance(value, str) else value
+
+
+def _last_turns(value: Any) -> Any:
+    return value[-MAX_HISTORY:] if isinstance(value, list) else value
 
 
 class Question(BaseModel):
     """What is asked. The length is checked by the bot, which says it in words."""
 
     question: str = Field(max_length=20_000, description="问题,中文或英文 / the question, Chinese or English")
+
+
+class Said(BaseModel):
+    """A turn before: what was asked, as it was typed or as it was understood, and the answer's text."""
+
+    question: Annotated[str, BeforeValidator(_cut(MAX_QUESTION))] = ""
+    answer: Annotated[str, BeforeValidator(_cut(MAX_ANSWER))] = ""
+
+
+class FollowUp(Question):
+    """What is asked after other questions, on which it may lean."""
+
+    history: Annotated[list[Said], BeforeValidator(_last_turns)] = Field(
+        default=[], description="此前的问答,最近的在最后 / the turns before, the last one last"
+    )
+
+    def turns(self) -> list[Turn]:
+        """The turns as they are to be understood."""
+        return resolved(Turn(said.question, said.answer) for said in self.history)
 
 
 class SearchQuestion(Question):
@@ -39,11 +70,11 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
     routes = APIRouter()
 
     @routes.post("/api/ask", summary="One answer as JSON")
-    def ask(body: Question) -> dict[str, Any]:
-        return bot.ask(body.question).to_dict()
+    def ask(body: FollowUp) -> dict[str, Any]:
+        return bot.ask(body.question, body.turns()).to_dict()
 
-    def answered(body: Question) -> Answer:
-        return bot.ask(body.question)
+    def answered(body: FollowUp) -> Answer:
+        return bot.ask(body.question, body.turns())
 
     # A dependency runs before the first byte is sent, so that a bad question is still a 422 and not a broken stream.
     @routes.post("/api/chat", response_class=EventSourceResponse, summary="One answer as events: sources, delta, done")
