@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Iterator
 
 from bot import evidence, refusal, retriever
 from bot.bridge import understand
@@ -13,6 +14,7 @@ from bot.embedder import load_embedder
 from bot.errors import IndexMissing, QueryError, WenquError
 from bot.explanation import ExplainedHit, Explanation, matches
 from bot.index import Index, current_generation, is_stale, open_index
+from bot.llm import Writer
 from bot.settings import Settings
 from bot.text import language
 from bot.types import Answer, Article, Embedder, Evidence, Hit, Passage, Query
@@ -26,8 +28,9 @@ class Bot:
     """A corpus that answers. Thread-safe; swaps to a new generation of the index by itself."""
 
     def __init__(self, settings: Settings, embedder: Embedder | None = None) -> None:
-        """Load the embedder; the index is opened by the first question. Raises ModelError."""
+        """Load the embedder; the index is opened by the first question. Raises ModelError and SettingsError."""
         self.settings = settings
+        self._writer = Writer(settings) if settings.llm_url else None
         self.embedder = embedder or load_embedder(settings.model)
         self._lock = threading.Lock()
         self._index: Index | None = None
@@ -69,10 +72,29 @@ class Bot:
         return retriever.search(index, query, retriever.query_vector(query, self.embedder), k, legs)
 
     def ask(self, question: str) -> Answer:
-        """The answer: its best sentence first, at most `sources` passages with the evidence marked, or a refusal.
+        """The answer: its best sentence or a model's words first, then at most `sources` passages, or a refusal.
 
         Raises QueryError for what is no question, IndexMissing and IndexDamaged when there is nothing to ask.
         """
+        *_, answer = self.stream(question)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def stream(self, question: str) -> Iterator[Answer | str]:
+        """First the answer as the passages give it, then the text to show in pieces, last the whole answer.
+
+        Raises what ask raises, before anything comes. Closing it ends a model's work.
+        """
+        answer = self._found(question)
+        yield answer
+        if self._writer is None or answer.refused:
+            yield from (answer.text, answer)
+            return
+        index = self.index
+        yield from self._writer.word(answer, lambda said: understand(said, index.store.names, index.dictionary))
+
+    def _found(self, question: str) -> Answer:
+        """The answer in the passages' own words, with the evidence marked, or a refusal."""
         clock = _Clock()
         index = self.index
         query = self._understood(question, index)
