@@ -15,6 +15,10 @@ from bot.text import fold, language, sentences
 from bot.types import Answer, Evidence
 
 SOURCES = {"zh": "来源", "en": "Sources"}
+WITHOUT_MODEL = {
+    "zh": "大模型暂时不可用,以下是检索到的原文段落。",
+    "en": "The model is not available; these are the passages that were found.",
+}
 # Characters shown before and after the evidence: a phone shows an answer with its first source on one screen.
 _AROUND = 50
 # Emphasis, code, tables, tags and entities; what would make [text] a link or an image; what begins a list, a quote, a
@@ -62,8 +66,12 @@ def render(answer: Answer, markup: Markup, public_url: str = "") -> str:
     text = markup.escape(printable(answer.text))
     if answer.refused:
         return text
-    label = SOURCES[language(fold(answer.query))]
-    return "\n\n".join([text, f"{label}:", *(source(evidence, markup, public_url) for evidence in answer.evidence)])
+    words = language(fold(answer.query))
+    if answer.mode == "passages_only":
+        text = f"{WITHOUT_MODEL[words]}\n\n{text}"
+    return "\n\n".join(
+        [text, f"{SOURCES[words]}:", *(source(evidence, markup, public_url) for evidence in answer.evidence)]
+    )
 
 
 def source(evidence: Evidence, markup: Markup, public_url: str = "") -> str:
