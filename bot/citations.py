@@ -45,7 +45,7 @@ _ITEM = re.compile(r"^\s*(?:\d{1,2}[.)、]|[-*•])\s*")
 _DIGITS = re.compile(
     r"(\d+(?:,\d{3})*(?:\.\d+)?)\s*([百千]万|[十万]亿|[十百千万亿]|thousand|million|billion|trillion)?"
 )
-_NUMERALS = re.compile("[〇零一二两三四五六七八九十百千万亿]+")
+_NUMERALS = re.compile(r"(?<![\d十百千万亿])[〇零一二两三四五六七八九十百千万亿]+")
 _UNITS = {
     "十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8, "百万": 10**6, "千万": 10**7, "十亿": 10**9,
     "万亿": 10**12, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12,
@@ -83,8 +83,9 @@ class Checker:
 
     def sentence(self, written: str) -> str:
         """One sentence as it may be shown, with the white space that followed it."""
-        text = _HALF.sub("", self._cleaned(written).rstrip())
-        text = cited_only(text, self._folded)
+        text = self._cleaned(written).rstrip()
+        while (again := _HALF.sub("", cited_only(text, self._folded))) != text:
+            text = again
         space = written[len(written.rstrip()) :]
         found = [int(number) for number in _SHOWN.findall(text)]
         self.cited = self.cited or bool(found)
@@ -108,6 +109,8 @@ class Checker:
         query = self._understood(sentence)
         said = replace(query, terms=tuple(term for term in query.terms if term.source not in self._asked))
         compared = "\n".join(self._folded[number] for number in cited) if cited else self._all
+        # A number counts as held, however the passage writes it: 1200, 一千二百.
+        compared += "\n" + " ".join(re.findall(r"[\d.,]*\d", folded))
         return not said.terms or coverage(said, compared) >= _SUPPORT
 
 

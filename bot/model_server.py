@@ -100,6 +100,8 @@ class Call:
                 readable = True
                 for choice in (chunk.choices or [])[:1]:
                     piece = (choice.delta.content if choice.delta else "") or ""
+                    if not isinstance(piece, str):
+                        raise WordingError(*GARBLED)
                     length += len(piece)
                     ended = choice.finish_reason or ended
                     yield piece

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from bot import evidence, refusal, retriever
 from bot.bridge import understand
@@ -80,7 +80,7 @@ class Bot:
         assert isinstance(answer, Answer)
         return answer
 
-    def stream(self, question: str) -> Iterator[Answer | str]:
+    def stream(self, question: str) -> Generator[Answer | str, None, None]:
         """First the answer as the passages give it, then the text to show in pieces, last the whole answer.
 
         Raises what ask raises, before anything comes. Closing it ends a model's work.

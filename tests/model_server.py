@@ -35,7 +35,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
-    def do_POST(self):  # noqa: N802  the name is the library's
+    def do_POST(self):
         model = self.server.model
         model.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         model.headers.append({"path": self.path, **{name.lower(): value for name, value in self.headers.items()}})

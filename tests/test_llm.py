@@ -162,8 +162,9 @@ def test_500_answers_with_bad_citations_leave_none_dangling(checker):
     chance = random.Random(7)
     made = checker()
     known = set(made._folded)
-    marks = ["[99]", "[0]", "[1][1]", "［１］", "[１]", "【1】", "【88】", "[1", "[", "［9", "[1,99]", "[1-9]", "[^7]", "[[5]5]",
-             "[9[1]9]", "[ 1 ]", "[来源 99]", "【3†source】", "〔12〕", "[99999999999999]", "[1]", "[1\n]", "[9\n9]"]  # fmt: skip
+    marks = ["[99]", "[0]", "[1][1]", "［１］", "[１]", "【1】", "【88】", "[1", "[", "［9", "[1,99]", "[1-9]", "[^7]",
+             "[[5]5]", "[9[1]9]", "[ 1 ]", "[来源 99]", "【3†source】", "〔12〕", "[99999999999999]", "[1]",
+             "[1\n]", "[9\n9]"]  # fmt: skip
     words = ["赵州桥由李春设计", "建成于公元605年", "桥长64.40米", "传感器 PPR-9087", "。", "!", ". ", "\n", ",", " "]
     for _ in range(500):
         text = "".join(chance.choice(chance.choice((marks, words))) for _ in range(chance.randint(3, 30)))
@@ -301,10 +302,10 @@ def test_the_sources_come_before_the_model_says_anything(worded):
     def slow(handler):
         handler.begin()
         handler.wait(1.5)
-        for piece in (PROOF, "它建成于公元60", "5年[1]", "。桥长"):
+        for piece in (PROOF, "它建成于公元60", "5年[1]", "。它位于河北"):
             handler.piece(piece)
             handler.wait(0.2)
-        handler.piece("64.40米[1][99]。", "stop")
+        handler.piece("省赵县[1][99]。", "stop")
 
     with model_server(slow) as server, served(create_app(bot := worded(server.url), bot.settings)) as address:
         bot.ask(QUESTION)  # the packages are loaded
@@ -318,7 +319,7 @@ def test_the_sources_come_before_the_model_says_anything(worded):
     assert seen[1][2] < seen[-1][2] - 0.3  # the first sentence is there long before the last
     done = seen[-1][1]
     assert "".join(data["text"] for name, data, _ in seen if name == "delta").strip() == done["text"]
-    assert done["text"] == f"{PROOF}它建成于公元605年[1]。桥长64.40米[1]。"
+    assert done["text"] == f"{PROOF}它建成于公元605年[1]。它位于河北省赵县[1]。"
     assert (done["mode"], done["evidence"]) == ("llm", seen[0][1])
 
 

@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: FastAPI must see the annotations of functions that close over the bot.
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,9 +66,9 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
 
 
 def _add_chat(routes: APIRouter, bot: Bot) -> None:
-    def begun(body: Question) -> tuple[Answer | str, Iterator[Answer | str]]:
-        events = bot.stream(body.question)
-        return next(events), events
+    def begun(body: Question) -> Iterator[tuple[Any, Iterator[Answer | str]]]:
+        with closing(bot.stream(body.question)) as events:  # closed when the client leaves: no model works for nobody
+            yield next(events), events
 
     # A dependency runs before the first byte is sent, so that a bad question is still a 422 and not a broken stream.
     @routes.post("/api/chat", response_class=EventSourceResponse, summary="One answer as events: sources, delta, done")
