@@ -85,7 +85,7 @@ class Bot:
 
         Raises what ask raises, before anything comes. Closing it ends a model's work.
         """
-        answer = self._found(question)
+        answer = self.found(question)
         yield answer
         if self._writer is None or answer.refused:
             yield from (answer.text, answer)
@@ -93,8 +93,8 @@ class Bot:
         index = self.index
         yield from self._writer.word(answer, lambda said: understand(said, index.store.names, index.dictionary))
 
-    def _found(self, question: str) -> Answer:
-        """The answer in the passages' own words, with the evidence marked, or a refusal."""
+    def found(self, question: str) -> Answer:
+        """The answer in the passages' own words, with the evidence marked, or a refusal; no model is asked."""
         clock = _Clock()
         index = self.index
         query = self._understood(question, index)

@@ -122,7 +122,6 @@ def unused_port() -> int:
         return probe.getsockname()[1]
 
 
-# What a bad server does -> whether it says enough for an answer in words all the same.
 PROOF = "赵州桥由隋代工匠李春设计[1]。"
 
 
@@ -269,6 +268,40 @@ FAULTS: dict[str, Callable[[Handler], None]] = {
     "finish_reason length": _finish("length"),
     "finish_reason content_filter": _finish("content_filter"),
     "finish_reason nonsense": _finish("banana"),
+}
+
+# What the reason says of each.
+REASONS = {
+    "401": "WENQU_LLM_KEY",
+    "404 model": "WENQU_LLM_MODEL",
+    "429 with Retry-After": "busy",
+    "400": "refuses",
+    "500": "fails",
+    "redirect": "refuses",
+    "HTML": "read",
+    "silent before headers": "in time",
+    "silent after headers": "in time",
+    "stalls": "in time",
+    "drips": "in time",
+    "cut between events": "broke off",
+    "cut in a data line": "broke off|read",
+    "cut in a character": "broke off|read",
+    "connection reset": "broke off",
+    "bad JSON": "read",
+    "wrong types": "read",
+    "error event": "fails",
+    "GBK": "read",
+    "10 MB line": "too long",
+    "endless": "too long",
+    "gzip bomb": "read",
+    "empty": "no answer",
+    "only blanks": "no answer",
+    "no citation": "cites no",
+    "only thoughts": "no answer",
+    "thoughts without a beginning": "thoughts",
+    "finish_reason length": "too long",
+    "finish_reason content_filter": "broke off",
+    "finish_reason nonsense": "broke off",
 }
 
 
