@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 from bot import evidence, refusal, retriever
 from bot.bridge import understand
@@ -14,10 +15,12 @@ from bot.embedder import load_embedder
 from bot.errors import IndexMissing, QueryError, WenquError
 from bot.explanation import ExplainedHit, Explanation, matches
 from bot.index import Index, current_generation, is_stale, open_index
-from bot.llm import Writer
 from bot.settings import Settings
 from bot.text import language
 from bot.types import Answer, Article, Embedder, Evidence, Hit, Passage, Query
+
+if TYPE_CHECKING:
+    from bot.llm import Writer
 
 REFUSAL = {"zh": "资料中没有找到相关内容。", "en": "The articles hold nothing that answers this."}
 # A further source is shown when its fused score is at least this share of the first one's.
@@ -30,7 +33,7 @@ class Bot:
     def __init__(self, settings: Settings, embedder: Embedder | None = None) -> None:
         """Load the embedder; the index is opened by the first question. Raises ModelError and SettingsError."""
         self.settings = settings
-        self._writer = Writer(settings) if settings.llm_url else None
+        self._writer = _writer(settings) if settings.llm_url else None
         self.embedder = embedder or load_embedder(settings.model)
         self._lock = threading.Lock()
         self._index: Index | None = None
@@ -146,6 +149,12 @@ class Bot:
         passage = store.passage(passage_id)
         article = store.article(passage.article_id) if passage else None
         return (passage, article) if passage and article else None
+
+
+def _writer(settings: Settings) -> Writer:
+    from bot.llm import Writer  # imported here: its HTTP client would cost every start 0.15 s
+
+    return Writer(settings)
 
 
 def checked_question(question: str, limit: int) -> str:
