@@ -1,4 +1,4 @@
-"""`wenqu doctor`: for each channel whether it is on, and what is missing or wrong with its settings."""
+"""`wenqu doctor`: for each channel, and the model, whether it is on and what is missing or wrong."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import importlib.util
 import re
 import socket
 from collections.abc import Callable, Iterable, Iterator
+
+import httpx
 
 from bot.errors import SettingsError, WenquError
 from bot.settings import Settings
@@ -133,6 +135,23 @@ def _mcp(settings: Settings) -> Iterator[Finding]:
     yield from _key(settings, "/mcp")
 
 
+def _llm(settings: Settings) -> Iterator[Finding]:
+    if not settings.llm_url:
+        yield Finding(OFF, "未设置 / not set up → WENQU_LLM_URL, WENQU_LLM_MODEL")
+        return
+    address = httpx.URL(settings.llm_url)
+    here = address.host in ("127.0.0.1", "localhost", "::1")
+    yield Finding(GOOD, f"WENQU_LLM_URL: {settings.llm_url}")
+    yield Finding(GOOD, f"WENQU_LLM_MODEL: {settings.llm_model}") if settings.llm_model else _missing("WENQU_LLM_MODEL")
+    if settings.llm_key.get_secret_value():
+        yield Finding(GOOD, "WENQU_LLM_KEY")
+        if address.scheme == "http" and not here:
+            yield Finding(ODD, "密钥明文传输 / the key travels unencrypted → https://")
+    elif not here:
+        yield Finding(ODD, "没有密钥 / no key → WENQU_LLM_KEY")
+    yield _package("openai", "llm")
+
+
 def _key(settings: Settings, path: str) -> Iterator[Finding]:
     if settings.api_key.get_secret_value():
         yield Finding(GOOD, f"{path} 需要密钥 / needs the key: WENQU_API_KEY")
@@ -175,6 +194,7 @@ CHECKS: dict[str, Check] = {
     "wechat": _wechat,
     "wecom": _wecom,
     "wecom_bot": _wecom_bot,
+    "llm": _llm,
     "openai": _openai,
     "mcp": _mcp,
 }

@@ -58,6 +58,10 @@ class ModelError(WenquError):
     """The embedding model cannot be loaded."""
 
 
+class WordingError(WenquError):
+    """No model worded the answer: its server is down, slow or rude. The passages are there all the same."""
+
+
 class SettingsError(WenquError):
     """A setting has a value that cannot be used."""
 

@@ -97,7 +97,7 @@ def evaluate(
 def _outcome(bot: Bot, question: Question) -> Outcome:
     hits = bot.search(question.text, DEPTH)
     began = time.perf_counter()
-    answer = bot.ask(question.text)
+    answer = bot.found(question.text)
     milliseconds = (time.perf_counter() - began) * 1000
     rank = next((i for i, hit in enumerate(hits, start=1) if is_relevant(question, hit.passage)), 0)
     article_rank = next((i for i, hit in enumerate(hits, start=1) if _in_article(question, hit.passage)), 0)

@@ -17,6 +17,10 @@ from bot.types import Answer, Evidence
 SOURCES = {"zh": "来源", "en": "Sources"}
 UNDERSTOOD = {"zh": "（理解为:{}）", "en": "(understood as: {})"}
 UNDERSTOOD_LINE = re.compile(r"\A[(（](?:理解为|understood as):.*\n+")
+WITHOUT_MODEL = {
+    "zh": "大模型暂时不可用,以下是检索到的原文段落。",
+    "en": "The model is not available; these are the passages that were found.",
+}
 # Characters shown before and after the evidence: a phone shows an answer with its first source on one screen.
 _AROUND = 50
 # Emphasis, code, tables, tags and entities; what would make [text] a link or an image; what begins a list, a quote, a
@@ -68,6 +72,8 @@ def render(answer: Answer, markup: Markup, public_url: str = "") -> str:
         text = f"{UNDERSTOOD[words].format(understood)}\n\n{text}"
     if answer.refused:
         return text
+    if answer.mode == "passages_only":
+        text = f"{WITHOUT_MODEL[words]}\n\n{text}"
     label = SOURCES[words]
     return "\n\n".join([text, f"{label}:", *(source(evidence, markup, public_url) for evidence in answer.evidence)])
 

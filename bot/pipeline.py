@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
 
 from bot import evidence, refusal, retriever
 from bot.bridge import understand
@@ -19,6 +20,9 @@ from bot.settings import Settings
 from bot.text import fold, language
 from bot.types import Answer, Article, Embedder, Evidence, Hit, Passage, Query, Turn
 
+if TYPE_CHECKING:
+    from bot.llm import Writer
+
 REFUSAL = {"zh": "资料中没有找到相关内容。", "en": "The articles hold nothing that answers this."}
 # A further source is shown when its fused score is at least this share of the first one's.
 _WORTH_SHOWING = 0.5
@@ -28,8 +32,9 @@ class Bot:
     """A corpus that answers. Thread-safe; swaps to a new generation of the index by itself."""
 
     def __init__(self, settings: Settings, embedder: Embedder | None = None) -> None:
-        """Load the embedder; the index is opened by the first question. Raises ModelError."""
+        """Load the embedder; the index is opened by the first question. Raises ModelError and SettingsError."""
         self.settings = settings
+        self._writer = _writer(settings) if settings.llm_url else None
         self.embedder = embedder or load_embedder(settings.model)
         self._lock = threading.Lock()
         self._index: Index | None = None
@@ -71,11 +76,30 @@ class Bot:
         return retriever.search(index, query, retriever.query_vector(query, self.embedder), k, legs)
 
     def ask(self, question: str, history: Sequence[Turn] = ()) -> Answer:
-        """The answer: its best sentence first, at most `sources` passages with the evidence marked, or a refusal.
+        """The answer: its best sentence or a model's words first, then at most `sources` passages, or a refusal.
 
         `history` are the turns before, the last one last: a question that leans on them is made to stand alone.
         Raises QueryError for what is no question, IndexMissing and IndexDamaged when there is nothing to ask.
         """
+        *_, answer = self.stream(question, history)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def stream(self, question: str, history: Sequence[Turn] = ()) -> Generator[Answer | str, None, None]:
+        """First the answer as the passages give it, then the text to show in pieces, last the whole answer.
+
+        Raises what ask raises, before anything comes. Closing it ends a model's work.
+        """
+        answer = self.found(question, history)
+        yield answer
+        if self._writer is None or answer.refused:
+            yield from (answer.text, answer)
+            return
+        index = self.index
+        yield from self._writer.word(answer, lambda said: understand(said, index.store.names, index.dictionary))
+
+    def found(self, question: str, history: Sequence[Turn] = ()) -> Answer:
+        """The answer in the passages' own words, with the evidence marked, or a refusal; no model is asked."""
         clock = _Clock()
         index = self.index
         checked = checked_question(question, self.settings.max_question)
@@ -130,6 +154,12 @@ class Bot:
         passage = store.passage(passage_id)
         article = store.article(passage.article_id) if passage else None
         return (passage, article) if passage and article else None
+
+
+def _writer(settings: Settings) -> Writer:
+    from bot.llm import Writer  # imported here: its HTTP client would cost every start 0.15 s
+
+    return Writer(settings)
 
 
 def checked_question(question: str, limit: int) -> str:

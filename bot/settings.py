@@ -36,6 +36,14 @@ class Settings(BaseSettings):
         "", pattern="^(https?://[^ ]+)?$", description="Address at which users reach `wenqu serve`: sources link to it."
     )
 
+    # A key in the address would be shown wherever the address is, hence no @ and no query.
+    llm_url: str = Field(
+        "", pattern="^(https?://[^ @?#]+)?$", description="Address of an OpenAI-compatible server that words answers."
+    )
+    llm_model: str = Field("", description="Model that words answers, as its server names it.")
+    llm_key: SecretStr = Field(_NO_SECRET, description="Key of that server.")
+    llm_seconds: float = Field(60, ge=1, le=600, description="Most seconds that an answer in words may take.")
+
     # A channel is on when its secrets are set; without them its routes do not exist.
     api_key: SecretStr = Field(_NO_SECRET, description="Key that OpenAI-compatible and MCP clients must send.")
     cors_origins: str = Field("", description="Origins whose pages may call /v1, separated by commas.")

@@ -231,7 +231,7 @@ def refusal_table(options: argparse.Namespace) -> int:
     bot = ready_bot(options, options.eval / "cmrc_dev" / "corpus", "cmrc_dev", options.size)
     own = [q.text for q in sampled(read_questions(options.eval / "cmrc_dev"), options.limit)]
     others = [q.text for q in read_questions(options.eval / "rgb_zh")]
-    yes, no = ([bot.ask(text).confidence for text in texts] for texts in (own, others))
+    yes, no = ([bot.found(text).confidence for text in texts] for texts in (own, others))
     threshold = bot.settings.threshold
     print(
         f"answerable {len(yes)}, unanswerable {len(no)}, AUROC {auroc(yes, no):.4f}, "

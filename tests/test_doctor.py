@@ -126,7 +126,7 @@ def test_a_proxy_that_shows_a_page_redirects_or_is_not_there_is_named(settings):
 
 def test_what_is_missing_or_odd_is_said_of_each_channel(tmp_path, bot):
     nothing = {name: states(found) for name, found in examine(load_settings(index=tmp_path)).items()}
-    assert all(set(nothing[name]) == {OFF} for name in ("slack", "wechat", "wecom", "wecom_bot", "mcp"))
+    assert all(set(nothing[name]) == {OFF} for name in ("slack", "wechat", "wecom", "wecom_bot", "mcp", "llm"))
     assert any("wenqu index" in text for text in nothing["server"][BAD])
     odd = examine(
         load_settings(
@@ -144,6 +144,21 @@ def test_what_is_missing_or_odd_is_said_of_each_channel(tmp_path, bot):
     assert any("WENQU_WECOM_BOT_SECRET" in text for text in found["wecom_bot"][BAD])
     assert any("WENQU_API_KEY" in text for text in found["openai"][ODD])
     assert GOOD in found["server"]
+
+
+@pytest.mark.parametrize(
+    ("values", "state", "word"),
+    [
+        ({"llm_url": "http://127.0.0.1:11434/v1", "llm_model": "qwen3"}, GOOD, "qwen3"),
+        ({"llm_url": "http://127.0.0.1:11434/v1"}, BAD, "WENQU_LLM_MODEL"),
+        ({"llm_url": "https://llm.example/v1", "llm_model": "m"}, ODD, "WENQU_LLM_KEY"),
+        ({"llm_url": "http://llm.example/v1", "llm_model": "m", "llm_key": "sk-canary"}, ODD, "https"),
+    ],
+)
+def test_the_settings_of_the_model_are_looked_at(values, state, word):
+    found = states(examine(load_settings(**values), "llm")["llm"])
+    assert any(word in text for text in found[state])
+    assert "sk-canary" not in str(found)
 
 
 def test_the_command_shows_no_secret_and_fails_when_something_is_bad(monkeypatch, tmp_path, bot):

@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: FastAPI must see the annotations of functions that close over the bot.
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,16 +74,7 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
     def ask(body: FollowUp) -> dict[str, Any]:
         return bot.ask(body.question, body.turns()).to_dict()
 
-    def answered(body: FollowUp) -> Answer:
-        return bot.ask(body.question, body.turns())
-
-    # A dependency runs before the first byte is sent, so that a bad question is still a 422 and not a broken stream.
-    @routes.post("/api/chat", response_class=EventSourceResponse, summary="One answer as events: sources, delta, done")
-    def chat(answer: Annotated[Answer, Depends(answered)]) -> Iterator[ServerSentEvent]:
-        yield ServerSentEvent(event="sources", data=[evidence_to_dict(evidence) for evidence in answer.evidence])
-        for start in range(0, len(answer.text), _PIECE):
-            yield ServerSentEvent(event="delta", data={"text": answer.text[start : start + _PIECE]})
-        yield ServerSentEvent(event="done", data=answer.to_dict())
+    _add_chat(routes, bot)
 
     @routes.get("/api/source/{passage}", summary="A passage and the whole article that it stands in")
     def source(passage: str) -> dict[str, Any]:
@@ -102,6 +94,28 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
     _add_search(routes, bot)
     routes.mount("/static", StaticFiles(directory=STATIC))
     return routes
+
+
+def _add_chat(routes: APIRouter, bot: Bot) -> None:
+    def begun(body: FollowUp) -> Iterator[tuple[Any, Iterator[Answer | str]]]:
+        with closing(
+            bot.stream(body.question, body.turns())
+        ) as events:  # closed when the client leaves: no model works for nobody
+            yield next(events), events
+
+    # A dependency runs before the first byte is sent, so that a bad question is still a 422 and not a broken stream.
+    @routes.post("/api/chat", response_class=EventSourceResponse, summary="One answer as events: sources, delta, done")
+    def chat(begun: Annotated[tuple[Any, Iterator[Answer | str]], Depends(begun)]) -> Iterator[ServerSentEvent]:
+        found, rest = begun
+        yield ServerSentEvent(event="sources", data=[evidence_to_dict(evidence) for evidence in found.evidence])
+        for item in rest:
+            if isinstance(item, Answer):
+                yield ServerSentEvent(event="done", data=item.to_dict())
+                return
+            if not item:  # the model is silent: only by writing something does a client that left come to notice
+                yield ServerSentEvent(comment="…")
+            for start in range(0, len(item), _PIECE):
+                yield ServerSentEvent(event="delta", data={"text": item[start : start + _PIECE]})
 
 
 def _add_search(routes: APIRouter, bot: Bot) -> None:
