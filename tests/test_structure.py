@@ -25,7 +25,7 @@ LAYERS = [
     ["pipeline"],
     ["evaluation"],
     ["calibration"],
-    ["excerpt"],
+    ["excerpt", "examples", "policy"],
     ["rendering", "markup"],
     ["journal"],
     ["channel"],

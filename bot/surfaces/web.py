@@ -11,6 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 
+from bot.examples import Examples
 from bot.pipeline import Bot
 from bot.settings import Settings
 from bot.surfaces.source import GONE
@@ -67,6 +68,12 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
     @routes.get("/", include_in_schema=False)
     def page() -> FileResponse:
         return FileResponse(STATIC / "index.html")
+
+    examples = Examples(bot)
+
+    @routes.get("/api/examples", summary="Questions that the articles answer, drawn from them")
+    def examples_drawn() -> dict[str, list[str]]:
+        return {"examples": list(examples.drawn())}
 
     _add_search(routes, bot)
     routes.mount("/static", StaticFiles(directory=STATIC))
