@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import shutil
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from playwright.sync_api import Browser, Frame, Page, Route, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -31,10 +36,10 @@ WIDE, LAPTOP, PHONE = (1440, 900), (1024, 768), (390, 844)
 QUESTION, ENGLISH, UNANSWERED = "合肥为什么能成功?", "why did Hefei succeed", "红烧肉怎么做"
 
 
-def ask(page: Page, question: str) -> None:
+def ask(page: Page | Frame, question: str) -> None:
     """Ask and wait for the whole answer."""
     page.fill("#question", question)
-    page.keyboard.press("Enter")
+    page.press("#question", "Enter")
     page.wait_for_selector(".turn:last-child[aria-busy=false]")
 
 
@@ -61,7 +66,7 @@ def photograph(browser: Browser, url: str, out: Path) -> None:
         page.screenshot(path=out / f"{name}-1-welcome.png")
         ask(page, ENGLISH if locale == "en-US" else QUESTION)
         page.screenshot(path=out / f"{name}-2-answer.png")
-        page.click(".source .why summary")
+        page.click(".source .why")
         page.wait_for_selector(".reasons dl")
         page.screenshot(path=out / f"{name}-3-why.png")
         page.click(".source .open")
@@ -73,8 +78,6 @@ def photograph(browser: Browser, url: str, out: Path) -> None:
         page.click("#show-history")
         page.screenshot(path=out / f"{name}-6-history.png")
         page.context.close()
-    photograph_offline(browser, url, out)
-    photograph_widget(browser, url, out)
 
 
 def photograph_offline(browser: Browser, url: str, out: Path) -> None:
@@ -88,28 +91,56 @@ def photograph_offline(browser: Browser, url: str, out: Path) -> None:
     page.context.close()
 
 
-def photograph_widget(browser: Browser, url: str, out: Path) -> None:
+def photograph_told(browser: Browser, url: str, out: Path) -> None:
+    """An answer as a server gives it that words it by a model, understands follow-ups and takes feedback."""
+    page = opened(browser, url, LAPTOP)
+    told = {"id": "a1", "mode": "llm", "standalone": QUESTION}
+
+    def tell(route: Route) -> None:
+        response = route.fetch()
+        body = re.sub(r'"mode": ?"passages"', lambda _: json.dumps(told)[1:-1], response.text())
+        route.fulfill(response=response, body=body)
+
+    page.route("**/api/chat", tell)
+    page.route("**/api/feedback", lambda route: route.fulfill(status=204))
+    ask(page, "合肥它为什么能成功")
+    page.click(".thumb.good")
+    page.wait_for_selector(".thumb[aria-pressed=true]")
+    page.screenshot(path=out / "told.png")
+    page.context.close()
+
+
+def photograph_widget(browser: Browser, around: str, out: Path) -> None:
     """The launcher and the frame on somebody else's page."""
     for name, size in (("widget", LAPTOP), ("widget-phone", PHONE)):
         page = browser.new_page(viewport={"width": size[0], "height": size[1]}, locale="zh-CN")
-        page.route(
-            "http://shop.test/",
-            lambda route: route.fulfill(
-                content_type="text/html; charset=utf-8",
-                body=f'<h1>青岛小店</h1><p>别人的网页。</p><script async src="{url}/widget.js" data-title="问文章"></script>',
-            ),
-        )
-        page.goto("http://shop.test/")
+        page.goto(around)
         page.wait_for_selector("wenqu-widget", state="attached")
         page.screenshot(path=out / f"{name}-1-launcher.png")
-        page.mouse.click(size[0] - 60, size[1] - 40)
-        page.wait_for_timeout(1000)
-        frame = page.frames[1]
-        frame.fill("#question", QUESTION)
-        frame.press("#question", "Enter")
-        frame.wait_for_selector(".turn[aria-busy=false]")
-        page.screenshot(path=out / f"{name}-2-answer.png")
+        with page.expect_event("frameattached") as attached:
+            page.mouse.click(size[0] - 60, size[1] - 40)
+        frame = attached.value
+        frame.wait_for_selector("#examples button")
+        page.screenshot(path=out / f"{name}-2-open.png")
+        ask(frame, QUESTION)
+        page.screenshot(path=out / f"{name}-3-answer.png")
         page.close()
+
+
+@contextmanager
+def somebodys_page(script: Callable[[], str]) -> Iterator[str]:
+    """The address of a page of another origin that holds the widget of the address that `script` gives."""
+    app = FastAPI()
+
+    @app.get("/")
+    def page() -> HTMLResponse:
+        return HTMLResponse(
+            "<!doctype html><html lang=zh-CN><title>小店</title><h1>青岛小店</h1><p>别人的网页。</p>"
+            f'<script async src="{script()}/widget.js" data-title="问文章" data-theme="light"></script>'
+        )
+
+    with served(app) as url:
+        yield url
 
 
 def first_bytes(url: str, runs: int = 30) -> list[float]:
@@ -142,15 +173,20 @@ def main(out: Path) -> None:
     """Serve the shipped article and photograph."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as index:
-        bot = Bot(load_settings(corpus=ROOT / "corpus", index=index, widget_origins="http://shop.test"))
-        bot.refresh()
-        with served(create_app(bot, bot.settings)) as url, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            photograph(browser, url, out)
-            taken = first_bytes(url)
-            print(f"first byte of an answer: median {statistics.median(taken):.0f} ms, slowest {taken[-1]:.0f} ms")
-            print(f"page weight: {weight(browser, url) / 1000:.1f} kB")
-            browser.close()
+        home = ""
+        with somebodys_page(lambda: home) as around, sync_playwright() as playwright:
+            bot = Bot(load_settings(corpus=ROOT / "corpus", index=index, widget_origins=around))
+            bot.refresh()
+            with served(create_app(bot, bot.settings)) as home:
+                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+                photograph(browser, home, out)
+                photograph_offline(browser, home, out)
+                photograph_told(browser, home, out)
+                photograph_widget(browser, around, out)
+                taken = first_bytes(home)
+                print(f"first byte of an answer: median {statistics.median(taken):.0f} ms, slowest {taken[-1]:.0f} ms")
+                print(f"page weight: {weight(browser, home) / 1000:.1f} kB")
+                browser.close()
 
 
 if __name__ == "__main__":

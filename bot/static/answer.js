@@ -45,6 +45,7 @@ export function turn(question) {
     answer.replaceChildren(...withCitations(done.text, sources));
     showSources(done.evidence);
     notes.replaceChildren(...remarks(done, understood));
+    (done.refused ? answer : asked).after(notes);
     answer.after(actions(done, verdict, onVerdict));
   }
 
@@ -84,6 +85,7 @@ function remarks(done, understood) {
     if (done.mode === "curated" && typeof done.curated_source === "string") line.append(" · ", element("bdi", "", done.curated_source));
     lines.push(line);
   }
+  if (done.refused) lines.push(say("p", "note", "declined"));
   const reasons = Object.values(done.degraded ?? {}).filter((reason) => typeof reason === "string");
   if (reasons.length) lines.push(element("p", "note", reasons.join(" ")));
   return lines;

@@ -1,6 +1,6 @@
 // A source: where it stands, what is around its mark, why it is here.
 
-import { button, element, marked, say } from "./dom.js";
+import { button, element, paragraphs } from "./dom.js";
 import { place, read } from "./reader.js";
 import { why } from "./why.js";
 
@@ -13,7 +13,9 @@ export function card(evidence, explained) {
   const name = element("h4", "place", element("span", "number", `[${evidence.number}]`), element("bdi", "", place(evidence)));
   const open = button("open", () => read(evidence), "open");
   open.setAttribute("aria-describedby", name.id = `source-${crypto.getRandomValues(new Uint32Array(1))[0]}`);
-  const made = element("article", "source", name, excerpt(evidence), element("div", "row", open), why(evidence, explained));
+  const made = element("article", "source", name, excerpt(evidence));
+  const { toggle, reasons } = why(evidence, explained);
+  made.append(element("div", "row", open, toggle), reasons);
   made.tabIndex = -1;
   made.dataset.number = evidence.number;
   return made;
@@ -33,7 +35,10 @@ function excerpt({ passage, spans }) {
     to = Math.min(points.length, spans.at(-1).end + AROUND);
     while (from < first && /\s/.test(points[from])) from += 1;
   }
-  const shown = element("blockquote", "passage", from ? "…" : "", ...marked(points, spans, from, to), to < points.length ? "…" : "");
+  const lines = paragraphs(points, spans, from, to);
+  if (from) lines[0]?.prepend("…");
+  if (to < points.length) lines.at(-1)?.append("…");
+  const shown = element("blockquote", "passage", ...lines);
   shown.lang = "zh-CN";
   return shown;
 }

@@ -28,6 +28,19 @@ export function button(key, onClick, className = "") {
   return made;
 }
 
+/** Characters `from` to `to` as a paragraph a line, the spans marked; `name` gives the class of a line by its place. */
+export function paragraphs(points, spans, from, to, name = () => "") {
+  const made = [];
+  for (let start = from; start < to; ) {
+    let end = points.indexOf("\n", start);
+    if (end < 0 || end > to) end = to;
+    const line = points.slice(start, end).join("").trim();
+    if (line) made.push(element("p", name(start, end, line), ...marked(points, spans, start, end)));
+    start = end + 1;
+  }
+  return made;
+}
+
 /** Says something to screen readers, once. */
 export function announce(message) {
   $("status").textContent = message;
@@ -35,7 +48,7 @@ export function announce(message) {
 
 // Spans count code points, as Python does; JavaScript's own indexes count UTF-16 units and would slip after an emoji.
 /** Characters `from` to `to` of a text as nodes, those of the spans marked. */
-export function marked(points, spans, from = 0, to = points.length) {
+function marked(points, spans, from, to) {
   const nodes = [];
   let position = from;
   for (const span of spans) {

@@ -20,11 +20,11 @@ const TEXTS = {
     broken: "回答没有收完。", odd: "服务器出错了", waiting: "正在读取…",
     mode_llm: "由语言模型根据下列出处组织文字", mode_passages_only: "语言模型没有用上,直接给出原文",
     mode_curated: "人工审定的回答", mode_lexical_only: "只用了字词检索", mode_stale_generation: "用的是上一版索引",
-    theme_auto: "明暗:随系统", theme_light: "明暗:亮", theme_dark: "明暗:暗",
+    theme_auto: "明暗随系统", theme_light: "亮色", theme_dark: "暗色", declined: "可以换个说法,或者问得更具体。",
   },
   en: {
     lang: "en", other: "中文", label: "Question", placeholder: "Ask in Chinese or English", send: "Ask", stop: "Stop",
-    skip: "Skip to the question", tools: "Tools", log: "Questions and answers", history: "Conversations",
+    skip: "Skip to the question", tools: "Tools", log: "Questions and answers", history: "History",
     fresh: "New", forget: "Delete all", sure: "Really delete all?", remove: "Delete", empty: "No conversations yet.",
     close: "Close", retry: "Retry", kept: "Conversations are kept in this browser only.",
     unkept: "This browser keeps nothing: conversations end with the page.",
@@ -45,6 +45,7 @@ const TEXTS = {
     mode_curated: "An answer approved by a person", mode_lexical_only: "Found by words alone",
     mode_stale_generation: "Answered from the previous index",
     theme_auto: "Theme: system", theme_light: "Theme: light", theme_dark: "Theme: dark",
+    declined: "Try other words, or a more precise question.",
   },
 };
 

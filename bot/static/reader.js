@@ -1,7 +1,7 @@
 // The reading pane: the whole article, opened at the mark. Beside the answers on a wide window, over them on a narrow one.
 
 import { source } from "./api.js";
-import { $, element, marked, say } from "./dom.js";
+import { $, element, paragraphs, say } from "./dom.js";
 import { text } from "./i18n.js";
 
 const SHOWN = 100_000; // characters before and after the passage: a book in one piece would stop the browser
@@ -49,29 +49,18 @@ function fill({ passage, article }, spans) {
   const points = Array.from(article.text);
   const from = Math.max(0, passage.start - SHOWN);
   const to = Math.min(points.length, passage.end + SHOWN);
-  const lines = paragraphs(points, inArticle, from, to, passage);
+  const lines = paragraphs(points, inArticle, from, to, (...line) => kind(passage, ...line));
   if (from > 0 || to < points.length) lines.unshift(say("p", "note", "cut"));
   $("article").replaceChildren(...lines);
   $("to-mark").hidden = false;
   toMark("instant");
 }
 
-/** One paragraph a line. Those of the passage are set off; a line that is the title or its heading stands as one. */
-function paragraphs(points, spans, from, to, passage) {
-  const made = [];
-  for (let start = from; start < to; ) {
-    let end = points.indexOf("\n", start);
-    if (end < 0 || end > to) end = to;
-    const line = points.slice(start, end).join("").trim();
-    if (line) {
-      const cited = start < passage.end && end > passage.start;
-      const head = line === passage.heading || line === passage.title;
-      const name = [cited && "cited", head && "head"].filter(Boolean).join(" ");
-      made.push(element("p", name, ...marked(points, spans, start, end)));
-    }
-    start = end + 1;
-  }
-  return made;
+/** The class of a line: those of the passage are set off; one that is the title or the heading stands as such. */
+function kind(passage, start, end, line) {
+  const cited = start < passage.end && end > passage.start;
+  const head = line === passage.heading || line === passage.title;
+  return [cited && "cited", head && "head"].filter(Boolean).join(" ");
 }
 
 function toMark(behavior) {

@@ -4,15 +4,17 @@ import { $ } from "./dom.js";
 import { text } from "./i18n.js";
 import { recall, remember } from "./memory.js";
 
-const THEMES = ["auto", "light", "dark"];
+const SIGNS = { auto: "◐", light: "○", dark: "●" };
+const THEMES = Object.keys(SIGNS);
 
 /** Wears a theme. */
 export function wear(theme) {
   if (!THEMES.includes(theme)) return;
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
-  $("theme").dataset.text = `theme_${theme}`;
-  $("theme").textContent = text($("theme").dataset.text);
+  $("theme").textContent = SIGNS[theme];
+  $("theme").dataset.label = `theme_${theme}`;
+  $("theme").ariaLabel = text($("theme").dataset.label);
 }
 
 /** Wears the remembered theme; the button goes on to the next one. */

@@ -1,35 +1,38 @@
 // 「为什么是这段」: the words that match, both ranks, the confidence against the threshold.
 
-import { element, say } from "./dom.js";
+import { button, element, say } from "./dom.js";
 import { text } from "./i18n.js";
 
-/** A fold that fills itself when it is first opened; `explained` gives the explanation of the question. */
+/** A button, and what it unfolds, filled when it is first opened; `explained` gives the explanation of the question. */
 export function why(evidence, explained) {
-  const fold = element("details", "why", say("summary", "", "why"));
-  const inside = element("div", "reasons");
-  fold.append(inside);
-  fold.addEventListener("toggle", async () => {
-    if (!fold.open || fold.dataset.filled) return;
-    inside.replaceChildren(say("p", "note", "waiting"));
+  const reasons = element("div", "reasons");
+  reasons.hidden = true;
+  let filled = false;
+  const toggle = button("why", async () => {
+    reasons.hidden = !reasons.hidden;
+    toggle.ariaExpanded = String(!reasons.hidden);
+    if (reasons.hidden || filled) return;
+    reasons.replaceChildren(say("p", "note", "waiting"));
     try {
-      inside.replaceChildren(...reasons(evidence, await explained()));
-      fold.dataset.filled = "yes";
+      reasons.replaceChildren(table(evidence, await explained()));
+      filled = true;
     } catch (error) {
-      inside.replaceChildren(element("p", "error", error.message));
+      reasons.replaceChildren(element("p", "error", error.message));
     }
-  });
-  return fold;
+  }, "why");
+  toggle.ariaExpanded = "false";
+  return { toggle, reasons };
 }
 
-function reasons(evidence, explanation) {
+function table(evidence, explanation) {
   const hit = explanation.hits.find((one) => one.passage.id === evidence.passage.id) ?? evidence;
-  const list = element("dl", "");
+  const list = element("dl");
   row(list, "matched", words(hit.matches ?? []));
   if (hit.missing?.length) row(list, "missing", element("span", "words", ...hit.missing.map((one) => element("span", "word lacking", one))));
   row(list, "words", leg(hit.rank_lexical, hit.lexical, 2));
   row(list, "meaning", leg(hit.rank_dense, hit.dense, 3));
   row(list, "confidence", confidence(explanation));
-  return [list];
+  return list;
 }
 
 function row(list, key, ...shown) {
