@@ -45,8 +45,8 @@ export function turn(question) {
     answer.replaceChildren(...withCitations(done.text, sources));
     showSources(done.evidence);
     notes.replaceChildren(...remarks(done, understood));
-    (done.refused ? answer : asked).after(notes);
     answer.after(actions(done, verdict, onVerdict));
+    (done.refused ? answer : asked).after(notes);
   }
 
   /** What went wrong, with a way to try again; a stopped answer keeps what had arrived. */
@@ -65,7 +65,7 @@ export function turn(question) {
 function withCitations(said, sources) {
   return said.split(/(\[\d{1,2}\])/).map((piece) => {
     const number = CITED.exec(piece)?.[1];
-    if (!number) return piece;
+    if (!number) return piece.replace(/ $/, "\u00a0"); // a citation does not begin a line
     const cite = element("button", "cite", piece);
     cite.type = "button";
     cite.addEventListener("click", () => {

@@ -16,7 +16,7 @@ async function reach(path, options) {
     response = await fetch(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Unreachable(text("offline"));
+    throw new Unreachable(text("lost"));
   }
   if (!response.ok) throw new Error(await problem(response));
   return response;

@@ -11,7 +11,8 @@
 
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(`
-    :host { all: initial; position: fixed; right: 20px; bottom: 20px; z-index: 2147483000; }
+    :host { all: initial; position: fixed; right: 20px; bottom: 20px; z-index: 2147483000;
+      display: flex; flex-direction: column; align-items: flex-end; }
     button { font: 600 16px/1 "Songti SC", "Noto Serif CJK SC", SimSun, serif; letter-spacing: .1em; color: #fff;
       background: #1f5c73; border: 0; border-radius: 26px; padding: 0 22px; height: 52px; max-width: 70vw; cursor: pointer;
       overflow: hidden; text-overflow: ellipsis; white-space: nowrap; box-shadow: 0 4px 18px rgb(0 0 0 / .25); }
