@@ -13,7 +13,6 @@ import pytest
 from conftest import served, write_articles
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, StreamingResponse
-from page_payloads import PAYLOADS
 from playwright.sync_api import expect, sync_playwright
 
 from bot.app import create_app
@@ -24,6 +23,8 @@ from bot.types import evidence_to_dict
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 STATIC = Path(__file__).parents[1] / "bot" / "static"
 QUESTION, SENTENCE = "西安地铁二号线何时开通?", "西安地铁二号线于2011年9月16日开通,是西北地区第一条地铁线路。"
+# Ways in which text from elsewhere tries to become script, address or layout of a page.
+PAYLOADS = (Path(__file__).parent / "page_payloads.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
 PHONE = {"width": 390, "height": 844}
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
@@ -82,6 +83,15 @@ def ask(page, question):
     page.fill("#question", question)
     page.press("#question", "Enter")
     page.wait_for_selector(".turn:last-child[aria-busy=false]")
+
+
+def settle(page, expression, value):
+    """Wait until an expression has a value; the page's own policy forbids Playwright's wait_for_function."""
+    for _ in range(100):
+        if page.evaluate(expression) == value:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{expression} is {page.evaluate(expression)}")
 
 
 def answer_of(page):
@@ -202,7 +212,7 @@ def test_the_reader_opens_the_article_at_the_mark(visit, width, tmp_path_factory
         expect(page.locator("#article mark")).to_be_in_viewport()
         assert page.locator("#article p").count() == 242
         page.keyboard.press("Home")
-        expect(page.locator("#article mark")).not_to_be_in_viewport()
+        settle(page, "document.querySelector('#article').scrollTop", 0)
         page.click("#to-mark")
         expect(page.locator("#article mark")).to_be_in_viewport()
         page.keyboard.press("Escape")
@@ -268,7 +278,7 @@ def test_payloads_are_only_text(visit, tmp_path, embedder):
     body = "\n\n".join(f"第{i}种写法说的是赵州桥由李春设计: {payload}" for i, payload in enumerate(PAYLOADS))
     articles = {
         "a.txt": f"{PAYLOADS[0]}\n\n1\n\n{PAYLOADS[6]}\n\n{body}\n",
-        "b.md": f"# {PAYLOADS[10]}\n\n## {PAYLOADS[20]}\n\n{body}\n",
+        "b.txt": f"{PAYLOADS[10]}\n\n1\n\n{PAYLOADS[20]}\n\n{body}\n",
     }
     bot = Bot(load_settings(corpus=write_articles(tmp_path / "c", articles), index=tmp_path / "i"), embedder)
     bot.refresh()
@@ -285,11 +295,7 @@ def test_payloads_are_only_text(visit, tmp_path, embedder):
         page.click(".turn:last-child .open >> nth=0")
         page.wait_for_selector("#article mark")
         article = page.text_content("#article")
-        stored = bot.index.store.article("a.txt").text + bot.index.store.article("b.md").text
-        written = [payload for payload in PAYLOADS if payload in stored]
-        assert len(written) >= 55  # the readers themselves drop what no text holds, such as a byte order mark
-        assert [payload for payload in written if payload not in article and "a.txt" in page.url] == []
-        assert sum(payload in article for payload in PAYLOADS) >= 50
+        assert [payload for payload in PAYLOADS if payload not in article] == []
         page.keyboard.press("Escape")
         invent_answer(page)
         ask(page, "全部")
@@ -357,7 +363,7 @@ def test_everything_works_by_keyboard_alone(visit):
 
 
 def test_axe_finds_nothing_serious(visit):
-    axe_core = pytest.importorskip("axe_core_python")
+    axe_core = pytest.importorskip("axe_playwright_python")
     axe = (Path(axe_core.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
     def check(page, state):
