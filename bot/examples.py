@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+import unicodedata
 from collections.abc import Iterator
 
 from bot.errors import QueryError
@@ -19,8 +20,8 @@ _SECONDS = 0.25  # spent on checking; a question takes some 10 ms
 _LEANING = re.compile(r"[这那它他她我你您咱其此该吗吧呢]|上述|同时|难道|究竟|到底|如何是好|而|但|也|还|又|曾|图为|据")
 _QUESTION_WORD = re.compile("为什么|为何|什么|谁|多少|哪|如何|怎么|怎样|第几")
 _CHINESE = r"[\u4e00-\u9fffA-Za-z·]"
-_ASKED = re.compile(r"(?:^|[\n。!?!?])\s*([^\n。!?!?,,]{5,24})[??]")
-_CLAUSE = re.compile(rf"(?:^|[\n。!?!?;;,,])\s*({_CHINESE}{{2}}[^\n。!?!?;;,,、:“”()()%]{{2,20}})(?=[。!?!?;;,,\n]|$)")
+_ASKED = re.compile(r"(?:^|[\n。!?])\s*([^\n。!?,]{5,24})[?]")
+_CLAUSE = re.compile(rf"(?:^|[\n。!?;,])\s*({_CHINESE}{{2}}[^\n。!?;,、:“”()%]{{2,20}})(?=[。!?;,\n]|$)")
 _NUMBER = re.compile(
     r"(?:大约|约|近|超|不足|至少)?(?:\d+(?:\.\d+)?|[一二三四五六七八九十百千万]{2,})"
     r"(?=[多余]?[万亿]?[个位名人家件项条座次岁元分米公千克吨斤倍种类所款台篇亩度秒天小万亿])"
@@ -99,19 +100,22 @@ def _in_turn(passages: list[Passage]) -> Iterator[tuple[str, str]]:
 
 def questions(passage: Passage) -> Iterator[tuple[str, str]]:
     """(form, question) that a passage seems to answer, those that sound best first."""
-    for asked in _ASKED.findall(passage.text):
+    text, title, heading = (
+        unicodedata.normalize("NFKC", part) for part in (passage.text, passage.title, passage.heading)
+    )
+    for asked in _ASKED.findall(text):
         if _QUESTION_WORD.search(asked) and not _LEANING.search(asked):
             yield "asked", f"{asked}?"
-    for clause in _CLAUSE.findall(passage.text):
-        if not _LEANING.search(clause) and _stands(clause, passage):
+    for clause in _CLAUSE.findall(text):
+        if not _LEANING.search(clause) and _stands(clause, title + heading, text):
             yield from _of_clause(clause)
-    yield from _of_heading(passage.title, passage.heading)
+    yield from _of_heading(title, heading)
 
 
-def _stands(clause: str, passage: Passage) -> bool:
+def _stands(clause: str, names: str, text: str) -> bool:
     """Whether a clause begins with what the passage is about: its subject, and not what a comma cut off."""
     subject = clause[:2]
-    about = subject in passage.title + passage.heading or passage.text.count(subject) > 1
+    about = subject in names or text.count(subject) > 1
     return about and not clause.startswith(_NO_SUBJECT)
 
 
@@ -133,7 +137,7 @@ def _of_clause(clause: str) -> Iterator[tuple[str, str]]:
 def _of_heading(title: str, heading: str) -> Iterator[tuple[str, str]]:
     plain = re.compile(rf"{_CHINESE}{{2,16}}")
     if _QUESTION_WORD.search(heading):
-        yield "heading", heading.rstrip("??") + "?"
+        yield "heading", heading.rstrip("?") + "?"
     elif plain.fullmatch(heading) and plain.fullmatch(title) and len(heading) <= 6 and heading not in title:
         yield "heading", f"{title}的{heading}是怎样的?"
     elif plain.fullmatch(heading) and len(heading) >= 6 and _CLAIM.search(heading):

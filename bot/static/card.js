@@ -6,7 +6,7 @@ import { why } from "./why.js";
 
 const AROUND = 130; // characters shown before and after the marks
 const SPARED = 80; // a passage is not cut for fewer than these
-const ENDS = /[。!?!?;;\n]/;
+const ENDS = /[。!?;\uff01\uff1f\uff1b\n]/;
 
 /** The card of a piece of evidence. */
 export function card(evidence, explained) {
