@@ -95,7 +95,7 @@ def settle(page, expression, value):
 
 
 def answer_of(page):
-    return page.inner_text(".turn:last-child .answer").replace("\u00a0", " ")
+    return page.inner_text(".turn:last-child .answer")
 
 
 def test_a_question_in_chinese_has_its_sentence_marked(visit):
@@ -104,6 +104,14 @@ def test_a_question_in_chinese_has_its_sentence_marked(visit):
     assert answer_of(page) == f"{SENTENCE} [1]"
     assert page.inner_text(".source:first-of-type mark") == SENTENCE
     assert page.inner_text("#status") == f"{SENTENCE} [1]"  # what a screen reader is told, once
+
+
+def test_a_citation_leads_to_its_source(visit):
+    page = visit(viewport={"width": 390, "height": 400})
+    ask(page, QUESTION)
+    page.click(".answer .cite")
+    assert page.evaluate("document.activeElement.dataset.number") == "1"
+    expect(page.locator(".source:first-of-type .place")).to_be_in_viewport()
 
 
 def test_a_question_in_english_in_an_english_page(visit):

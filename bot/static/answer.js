@@ -63,18 +63,31 @@ export function turn(question) {
 
 /** The text, its [1] as buttons that lead to the source. */
 function withCitations(said, sources) {
-  return said.split(/(\[\d{1,2}\])/).map((piece) => {
+  const nodes = [];
+  for (const piece of said.split(/(\[\d{1,2}\])/)) {
     const number = CITED.exec(piece)?.[1];
-    if (!number) return piece.replace(/ $/, "\u00a0"); // a citation does not begin a line
-    const cite = element("button", "cite", piece);
-    cite.type = "button";
-    cite.addEventListener("click", () => {
-      const target = sources.querySelector(`[data-number="${Number(number)}"]`);
-      target?.scrollIntoView({ block: "center" });
-      target?.focus({ preventScroll: true });
-    });
-    return cite;
+    if (number) nodes.push(glued(nodes, cite(piece, number, sources)));
+    else nodes.push(piece);
+  }
+  return nodes;
+}
+
+/** A citation together with the characters before it, so that it does not begin a line by itself. */
+function glued(nodes, citation) {
+  const points = Array.from(typeof nodes.at(-1) === "string" ? nodes.pop() : "");
+  nodes.push(points.slice(0, -2).join(""));
+  return element("span", "glued", points.slice(-2).join(""), citation);
+}
+
+function cite(piece, number, sources) {
+  const made = element("button", "cite", piece);
+  made.type = "button";
+  made.addEventListener("click", () => {
+    const target = sources.querySelector(`[data-number="${Number(number)}"]`);
+    target?.scrollIntoView({ block: "center" });
+    target?.focus({ preventScroll: true });
   });
+  return made;
 }
 
 function remarks(done, understood) {
