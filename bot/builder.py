@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from bot.corpus import Skipped, read_article, scan
 from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
+from bot.documents import DocumentCache
 from bot.engines import engine_class
 from bot.errors import CorpusError, ReadError
 from bot.index import GENERATION, made_by, publish, sha256, vectors_file, writing
@@ -72,6 +73,7 @@ class _Builder:
         self.lexical = LexicalWriter(folder / "lexical", self.dictionary)
         self.engine = engine_class(settings.engine)(embedder.dim)
         self.cache = VectorCache(settings.index / "cache.sqlite", embedder, generation)
+        self.documents = DocumentCache(settings.index / "documents.sqlite", generation)
         self.waiting: list[Passage] = []
         self.warnings = [(problem.place, problem.reason) for problem in self.dictionary.problems]
         self.dropped: Counter[str] = Counter()
@@ -82,7 +84,7 @@ class _Builder:
         for done, file in enumerate(self.files):
             progress(done, len(self.files))
             try:
-                article, digest, warning = read_article(self.settings.corpus, file)
+                article, digest, warning = read_article(self.settings.corpus, file, self.documents)
             except ReadError as error:
                 self.skipped.append(Skipped(file.path, error.code, str(error)))
                 self.store.add_file(file)
@@ -137,7 +139,7 @@ class _Builder:
         raise CorpusError(
             f"文章文件夹没有可用的文章: {self.settings.corpus}",
             f"none of the {len(self.files)} files can be used" + (f" ({why})" if why else ""),
-            "put .txt, .md or .html articles into it",
+            "put .txt, .md, .html, .docx or .pdf articles into it",
         )
 
     def _finish(self) -> None:
@@ -148,6 +150,7 @@ class _Builder:
         self.dictionary.save(self.folder)
         self.engine.save(vectors_file(self.folder, self.settings.engine))
         self.cache.close()
+        self.documents.close()
         files = sorted(p for p in self.folder.rglob("*") if p.is_file() and not p.name.endswith(".lock"))
         manifest = {
             **made_by(self.settings, self.embedder),

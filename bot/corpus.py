@@ -9,11 +9,21 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.documents import DocumentCache
 from bot.errors import CorpusError, ReadError
-from bot.readers import reader_for, reader_modules
+from bot.readers import is_slow, reader_for, reader_modules
 from bot.types import Article
 
 MAX_FILE_BYTES = 50 * 1024 * 1024
+# Formats that many have articles in, and what to do with them.
+CONVERT = {
+    ".doc": "另存为 .docx / save it as .docx",
+    ".wps": "另存为 .docx / save it as .docx",
+    ".rtf": "另存为 .docx / save it as .docx",
+    ".odt": "另存为 .docx / save it as .docx",
+    ".docm": "另存为 .docx / save it as .docx",
+    ".caj": "打印为 .pdf / print it as .pdf",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +76,8 @@ def _examine(full: Path, path: str) -> SourceFile | Skipped:
     if shown != path:
         return Skipped(shown, "E-NAME", "文件名不是有效的文字 / the file name is not valid text: rename it")
     if reader_for(full.suffix) is None:
-        known = " ".join(sorted(reader_modules()))
-        return Skipped(path, "E-FORMAT", f"不支持的格式 / format not supported; supported: {known}")
+        cure = CONVERT.get(full.suffix.lower()) or "supported: " + " ".join(sorted(reader_modules()))
+        return Skipped(path, "E-FORMAT", f"不支持的格式 / format not supported → {cure}")
     try:
         status = full.lstat()
     except OSError as error:
@@ -79,10 +89,11 @@ def _examine(full: Path, path: str) -> SourceFile | Skipped:
     return SourceFile(path, status.st_size, status.st_mtime_ns)
 
 
-def read_article(corpus: Path, file: SourceFile) -> tuple[Article, str, str]:
+def read_article(corpus: Path, file: SourceFile, documents: DocumentCache | None = None) -> tuple[Article, str, str]:
     """The article of a file, the sha256 of the file's bytes, and a warning ("" where there is nothing to say).
 
-    Raises ReadError, whatever is wrong with the file.
+    What a slow reader makes of the file is taken from `documents`, and kept there. Raises ReadError, whatever is wrong
+    with the file.
     """
     reader = reader_for(Path(file.path).suffix)
     if reader is None:
@@ -94,7 +105,7 @@ def read_article(corpus: Path, file: SourceFile) -> tuple[Article, str, str]:
             "E-READ", "无法读取", f"cannot be read: {error.strerror}", f"chmod u+r '{file.path}'"
         ) from error
     try:
-        document = reader(data)
+        document = documents.read(reader, data) if documents and is_slow(reader) else reader(data)
     except ReadError:
         raise
     except Exception as error:  # a parser's own errors are of many kinds; one bad file never stops the run

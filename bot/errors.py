@@ -23,9 +23,10 @@ class ReadError(WenquError):
     """One file cannot be read; the run goes on without it. `code` is stable, for reports and tests."""
 
     def __init__(self, code: str, zh: str, en: str, cure: str = "") -> None:
-        """Keep the code beside the reason."""
+        """Keep the code beside the reason, and the parts, from which another process makes the error anew."""
         super().__init__(zh, en, cure)
         self.code = code
+        self.parts = (code, zh, en, cure)
 
 
 class IndexMissing(WenquError):  # noqa: N818  the name says the state, as IndexDamaged does

@@ -3,6 +3,7 @@
 index/CURRENT                name of the live generation and the sha256 of its manifest; replaced atomically
 index/gen-000012/            manifest.json  passages.sqlite  lexical/  vectors.<engine>  dictionary.json (if any)
 index/cache.sqlite           vectors by content hash: an unchanged passage is never embedded twice
+index/documents.sqlite       texts of docx and pdf by content hash: an unchanged file is never parsed twice
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ LAYERS = [
     ["text"],
     ["encoding"],
     ["readers", "dictionary", "answer_type", "pinyin"],
-    ["ranker"],
+    ["ranker", "documents"],
     ["corpus", "passages", "embedder", "bridge", "lexical", "engines", "vectors"],
     ["store"],
     ["index"],

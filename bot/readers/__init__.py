@@ -1,6 +1,7 @@
 """Readers, one file per format: each names its SUFFIXES and turns a file's bytes into a Document.
 
-A new format is a new file here. Headings come out as lines that begin with `#`, whatever the format.
+A new format is a new file here. Headings come out as lines that begin with `#`, whatever the format. Formats whose
+parsers a file can hurt (docx, pdf) are parsed in a child process, see child.py; they say `SLOW = True`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def reader_modules() -> dict[str, str]:
     found = {}
     for module in pkgutil.iter_modules(__path__):
         name = f"{__name__}.{module.name}"
-        found.update(dict.fromkeys(importlib.import_module(name).SUFFIXES, name))
+        found.update(dict.fromkeys(getattr(importlib.import_module(name), "SUFFIXES", ()), name))
     return found
 
 
@@ -41,3 +42,8 @@ def reader_for(suffix: str) -> Reader | None:
         return None
     reader: Reader = importlib.import_module(module).read
     return reader
+
+
+def is_slow(reader: Reader) -> bool:
+    """Whether what a reader makes of a file is worth keeping."""
+    return bool(getattr(importlib.import_module(reader.__module__), "SLOW", False))
