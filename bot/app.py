@@ -20,19 +20,17 @@ from starlette.exceptions import HTTPException
 from bot import surfaces
 from bot.errors import QueryError, WenquError
 from bot.pipeline import Bot
+from bot.policy import policy
 from bot.settings import Settings
 
 log = logging.getLogger("wenqu")
 # A question with ten turns before it, each as long as /api/ask reads: 10 * (2,000 + 16,000) characters of 3 bytes.
 MAX_BODY_BYTES = 640 * 1024
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
 _HEADERS = {
-    "Content-Security-Policy": _POLICY,
+    "Content-Security-Policy": policy(),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",  # a new release is not mixed with the modules of the old one
 }
 
 
@@ -148,7 +146,8 @@ def _add_docs(app: FastAPI) -> None:
         )
         # Swagger's page starts itself by an inline script and draws with data: images; only this page may.
         page.headers["Content-Security-Policy"] = (
-            _POLICY.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'")
+            policy()
+            .replace("script-src 'self'", "script-src 'self' 'unsafe-inline'")
             .replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
             .replace("img-src 'self'", "img-src 'self' data:")
         )

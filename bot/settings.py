@@ -12,6 +12,7 @@ from bot.errors import SettingsError
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLED_MODEL = "bundled"
 _NO_SECRET = SecretStr("")
+_ORIGIN = r"https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?"
 
 
 class Settings(BaseSettings):
@@ -47,6 +48,11 @@ class Settings(BaseSettings):
     # A channel is on when its secrets are set; without them its routes do not exist.
     api_key: SecretStr = Field(_NO_SECRET, description="Key that OpenAI-compatible and MCP clients must send.")
     cors_origins: str = Field("", description="Origins whose pages may call /v1, separated by commas.")
+    widget_origins: str = Field(
+        "",
+        pattern=rf"^({_ORIGIN}( *, *{_ORIGIN})*)?$",
+        description="Origins whose pages may hold the widget, separated by commas.",
+    )
     mcp: bool = Field(False, description="Whether `wenqu serve` answers MCP clients at /mcp.")
     slack_bot_token: SecretStr = Field(_NO_SECRET, description="Slack: bot token, xoxb-...")
     slack_signing_secret: SecretStr = Field(_NO_SECRET, description="Slack: signing secret, for events over HTTP.")

@@ -30,6 +30,7 @@ LAYERS = [
     ["pipeline"],
     ["evaluation"],
     ["calibration"],
+    ["examples", "policy"],
     ["rendering", "markup"],
     ["journal"],
     ["channel"],

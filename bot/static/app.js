@@ -1,197 +1,190 @@
-// The page: one question box, a log of turns, a reading pane. Text only ever enters as text nodes.
+// The page: one question box, a log of turns, a reading pane, a drawer of conversations.
 
-import { events } from "./sse.js";
+import { alive, chat, examples, Unreachable } from "./api.js";
+import { turn } from "./answer.js";
+import { blank, conversation, keep } from "./conversation.js";
+import { $, announce, element } from "./dom.js";
+import { embed } from "./embed.js";
+import { prepareHistory } from "./history.js";
+import { speak, text, use } from "./i18n.js";
+import { prepareReader } from "./reader.js";
+import { prepareTheme } from "./theme.js";
 
-const TEXTS = {
-  zh: {
-    lang: "zh-CN", other: "English", label: "问题", placeholder: "问点什么,中文或英文", send: "提问", stop: "停止",
-    purpose: "从文章里找到答案,并标出证据。没有就说没有。", open: "看原文", close: "关闭", retry: "重试",
-    offline: "连不上服务,请确认它正在运行。", stopped: "已停止。", broken: "回答没有收完。", reading: "原文",
-  },
-  en: {
-    lang: "en", other: "中文", label: "Question", placeholder: "Ask in Chinese or English", send: "Ask", stop: "Stop",
-    purpose: "Finds the answer in the articles and marks the evidence. Says so when there is none.", open: "Open",
-    close: "Close", retry: "Retry", offline: "The server cannot be reached: is it running?", stopped: "Stopped.",
-    broken: "The answer broke off.", reading: "Article",
-  },
-};
-const EXAMPLES = ["合肥为什么能成功?", "青岛的人工智能发展指数排在第几位?", "why did Hefei succeed"];
-
-const $ = (id) => document.getElementById(id);
-let language = remembered() ?? (navigator.language.startsWith("zh") ? "zh" : "en");
+const KNOCK_MS = 4000; // between two looks whether a lost server is back
+const touch = matchMedia("(pointer: coarse)");
+let current = blank();
 let running = null; // the AbortController of the answer that is streaming
+let knocking = 0;
 
-function remembered() {
-  try { return localStorage.getItem("language"); } catch { return null; } // storage may be forbidden
+function toQuestion() {
+  if (!touch.matches) $("question").focus(); // on a phone it would pull the keyboard over the answer
 }
 
-function element(tag, className = "", text = "") {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  return made;
-}
-
-function button(text, onClick) {
-  const made = element("button", "", text);
-  made.type = "button";
-  made.addEventListener("click", onClick);
-  return made;
-}
-
-// Spans count code points, as Python does; JavaScript's own indexes count UTF-16 units and would slip after an emoji.
-function marked(text, spans) {
-  const points = Array.from(text);
-  const piece = document.createDocumentFragment();
-  let position = 0;
-  for (const { start, end } of spans) {
-    piece.append(points.slice(position, start).join(""), element("mark", "", points.slice(start, end).join("")));
-    position = end;
-  }
-  piece.append(points.slice(position).join(""));
-  return piece;
-}
-
-function source(evidence) {
-  const { passage } = evidence;
-  const card = element("article", "source");
-  const heading = element("h3");
-  const place = [passage.title || passage.article, passage.heading].filter(Boolean).join(" › ");
-  heading.append(element("span", "number", `[${evidence.number}]`), element("span", "", place));
-  heading.append(button(TEXTS[language].open, () => read(evidence)));
-  const body = element("p", "passage");
-  body.lang = "zh-CN";
-  body.append(marked(passage.text, evidence.spans));
-  card.append(heading, body);
-  return card;
-}
-
-async function read(evidence) {
-  try {
-    const response = await fetch(`/api/source/${encodeURIComponent(evidence.passage.id)}`);
-    const found = await response.json();
-    if (!response.ok) throw new Error(found.error.message);
-    showArticle(found, evidence.spans);
-  } catch (error) {
-    const problem = error instanceof TypeError ? TEXTS[language].offline : error.message;
-    $("reader-title").textContent = TEXTS[language].reading;
-    $("article").replaceChildren(element("p", "error", problem));
-    $("reader").showModal();
-  }
-}
-
-function showArticle({ passage, article }, spans) {
-  const points = Array.from(article.text);
-  const cited = element("span", "cited");
-  cited.append(marked(passage.text, spans));
-  $("reader-title").textContent = article.title || article.id;
-  $("article").replaceChildren(points.slice(0, passage.start).join(""), cited, points.slice(passage.end).join(""));
-  $("reader").showModal();
-  (cited.querySelector("mark") ?? cited).scrollIntoView({ block: "center" });
-}
-
-function addTurn(question) {
-  $("welcome").hidden = true;
-  const turn = element("section", "turn");
-  const sources = element("div");
-  const answer = element("p", "answer");
-  turn.append(element("h2", "question", question), answer, sources);
-  $("log").append(turn);
-  turn.scrollIntoView({ block: "start" });
-  return { turn, answer, sources };
+function busy(controller) {
+  running = controller;
+  $("send").hidden = Boolean(controller);
+  $("stop").hidden = !controller;
 }
 
 async function ask(question) {
-  const view = addTurn(question);
-  running = new AbortController();
-  $("send").textContent = TEXTS[language].stop;
+  if (running) return;
+  const mine = current; // the conversation may be left while the answer streams
+  const view = turn(question);
+  addTurn(view);
+  busy(new AbortController());
   try {
-    const response = await fetch("/api/chat", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ question }),
-      signal: running.signal,
-    });
-    if (!response.ok) throw new Error((await response.json()).error.message);
-    await stream(response, view);
-  } catch (error) {
-    fail(view, question, error);
-  } finally {
-    running = null;
-    $("send").textContent = TEXTS[language].send;
-    $("question").focus();
-  }
-}
-
-function showSources(sources, evidence) {
-  sources.replaceChildren(...evidence.map(source));
-  for (const passage of sources.querySelectorAll(".passage")) {
-    const mark = passage.querySelector("mark");
-    if (mark) passage.scrollTop = mark.offsetTop - passage.clientHeight / 3; // the evidence is what is seen first
-  }
-}
-
-async function stream(response, { turn, answer, sources }) {
-  let complete = false;
-  for await (const { name, data } of events(response)) {
-    if (name === "sources") showSources(sources, data);
-    else if (name === "delta") answer.append(data.text);
-    else if (name === "error") throw new Error(data.message);
-    else if (name === "done") {
-      complete = true;
-      turn.classList.toggle("refused", data.refused);
-      const reasons = Object.values(data.degraded);
-      if (reasons.length) answer.after(element("p", "note", reasons.join(" ")));
-      $("status").textContent = data.text;
+    for await (const { name, data } of chat(question, mine.turns, running.signal)) {
+      if (name === "sources") view.showSources(data);
+      else if (name === "delta") view.addText(data.text);
+      else if (name === "done") finish(mine, view, question, data);
     }
+    reached(true);
+  } catch (error) {
+    const stopped = error.name === "AbortError";
+    reached(!(error instanceof Unreachable));
+    view.fail(stopped ? text("stopped") : error.message, stopped, () => again(view, question));
+  } finally {
+    busy(null);
+    toQuestion();
   }
-  if (!complete) throw new Error(TEXTS[language].broken);
 }
 
-function fail({ turn, sources }, question, error) {
-  const texts = TEXTS[language];
-  const stopped = error.name === "AbortError";
-  const message = stopped ? texts.stopped : error instanceof TypeError ? texts.offline : error.message;
-  const line = element("p", stopped ? "note" : "error", message);
-  const again = button(texts.retry, () => {
-    turn.remove();
-    if (!running) ask(question);
-  });
-  sources.before(line, again);
-  $("status").textContent = message;
+function finish(mine, view, question, answer) {
+  const entry = { question, answer, verdict: 0 };
+  view.finish(answer, 0, (verdict) => judged(mine, entry, verdict));
+  mine.turns.push(entry);
+  keep(mine);
+  if (mine === current) name(mine);
+  announce(answer.text);
+}
+
+function judged(mine, entry, verdict) {
+  entry.verdict = verdict;
+  keep(mine);
+}
+
+function again(view, question) {
+  if (running) return;
+  view.root.remove();
+  ask(question);
+}
+
+function addTurn(view) {
+  $("welcome").hidden = true;
+  $("fresh").hidden = false;
+  $("log").append(view.root);
+  view.root.scrollIntoView({ block: "start" });
+}
+
+/** The address names the conversation, so that a reload and the back button find it. */
+function name({ id }) {
+  if (location.hash !== `#${id}`) history.pushState(null, "", `#${id}`);
+}
+
+function show(one) {
+  running?.abort();
+  current = one;
+  $("log").replaceChildren();
+  $("reader").close();
+  $("welcome").hidden = one.turns.length > 0;
+  $("fresh").hidden = !one.turns.length;
+  for (const entry of one.turns) {
+    const view = turn(entry.question);
+    view.finish(entry.answer, entry.verdict, (verdict) => judged(one, entry, verdict));
+    addTurn(view);
+  }
+}
+
+function fresh() {
+  show(blank());
+  if (location.hash) history.pushState(null, "", location.pathname + location.search);
+  $("question").focus();
+}
+
+function open(id) {
+  const one = conversation(id);
+  if (!one) return;
+  show(one);
+  name(one);
+}
+
+function route() {
+  const id = location.hash.slice(1);
+  if (id === current.id) return;
+  const one = conversation(id);
+  if (one) show(one);
+  else if (current.turns.length) show(blank());
+}
+
+/** Says that the server is away, and looks for it until it is back. */
+function reached(yes) {
+  $("offline").hidden = yes;
+  clearTimeout(knocking);
+  if (!yes) knocking = setTimeout(knock, KNOCK_MS);
+}
+
+async function knock() {
+  const there = await alive();
+  const back = there && !$("offline").hidden;
+  reached(there);
+  if (there) showExamples();
+  if (back) announce(text("back"));
+}
+
+async function showExamples() {
+  if ($("examples").childElementCount) return;
+  const given = await examples();
+  $("try").hidden = !given.length;
+  $("examples").replaceChildren(...given.map((question) => {
+    const made = element("button", "", question);
+    made.type = "button";
+    made.addEventListener("click", () => ask(question));
+    return element("li", "", made);
+  }));
 }
 
 function submit(event) {
   event.preventDefault();
-  if (running) return running.abort();
+  if (running) return; // what is typed meanwhile stays in the box
   const question = $("question").value.trim();
-  if (!question) return $("question").focus();
-  $("question").value = "";
-  return ask(question);
+  if (question) {
+    $("question").value = "";
+    ask(question);
+  }
+  toQuestion();
 }
 
-function speak() {
-  const texts = TEXTS[language];
-  document.documentElement.lang = texts.lang;
-  $("language").textContent = texts.other;
-  $("purpose").textContent = texts.purpose;
-  $("send").textContent = running ? texts.stop : texts.send;
-  $("close").textContent = texts.close;
-  $("question").placeholder = texts.placeholder;
-  for (const label of document.querySelectorAll("[data-text]")) label.textContent = texts[label.dataset.text];
+function listen() {
+  $("ask").addEventListener("submit", submit);
+  $("question").addEventListener("keydown", (event) => {
+    // Enter that confirms a composition must not send. Safari ends the composition first, but keeps key code 229.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    submit(event);
+  });
+  $("stop").addEventListener("click", () => running?.abort());
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !running || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    running.abort();
+  });
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the address names a conversation, not a place
+    $("question").focus();
+  });
+  $("fresh").addEventListener("click", fresh);
+  $("again").addEventListener("click", knock);
+  $("language").addEventListener("click", () => use());
+  addEventListener("popstate", route);
+  addEventListener("offline", () => reached(false));
+  addEventListener("online", knock);
 }
 
-$("ask").addEventListener("submit", submit);
-$("question").addEventListener("keydown", (event) => {
-  // Enter that confirms a composition must not send. Safari ends the composition first, but keeps key code 229.
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-  submit(event);
-});
-$("close").addEventListener("click", () => $("reader").close());
-$("language").addEventListener("click", () => {
-  language = language === "zh" ? "en" : "zh";
-  try { localStorage.setItem("language", language); } catch { /* remembered for this visit only */ }
-  speak();
-});
-$("examples").append(...EXAMPLES.map((question) => button(question, () => running || ask(question))));
+$("offline").querySelector("span").dataset.text = "offline";
+prepareTheme();
+prepareReader();
+prepareHistory({ open, fresh, gone: (id) => (id === null || id === current.id) && fresh() });
+listen();
 speak();
+if ("origins" in document.documentElement.dataset) embed();
+route();
+showExamples();

@@ -12,6 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, BeforeValidator, Field
 
+from bot.examples import Examples
 from bot.followup import resolved
 from bot.pipeline import Bot
 from bot.settings import Settings
@@ -90,6 +91,12 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
     @routes.get("/", include_in_schema=False)
     def page() -> FileResponse:
         return FileResponse(STATIC / "index.html")
+
+    examples = Examples(bot)
+
+    @routes.get("/api/examples", summary="Questions that the articles answer, drawn from them")
+    def examples_drawn() -> dict[str, list[str]]:
+        return {"examples": list(examples.drawn())}
 
     _add_search(routes, bot)
     routes.mount("/static", StaticFiles(directory=STATIC))

@@ -1,0 +1,146 @@
+"""Example questions drawn from the articles themselves: what their headings and sentences can be asked."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import unicodedata
+from collections.abc import Iterator
+
+from bot.errors import QueryError
+from bot.pipeline import Bot
+from bot.types import Passage
+
+EXAMPLES = 4
+_PASSAGES = 48  # looked at, spread evenly over the corpus
+_OF_ONE_FORM = 2  # questions of one form, while there are others
+_SECONDS = 0.25  # spent on checking; a question takes some 10 ms
+# What a question leans on when it is torn out of its article.
+_LEANING = re.compile(r"[这那它他她我你您咱其此该吗吧呢]|上述|同时|难道|究竟|到底|如何是好|而|但|也|还|又|曾|图为|据")
+_QUESTION_WORD = re.compile("为什么|为何|什么|谁|多少|哪|如何|怎么|怎样|第几")
+_CHINESE = r"[\u4e00-\u9fffA-Za-z·]"
+_ASKED = re.compile(r"(?:^|[\n。!?])\s*([^\n。!?,]{5,24})[?]")
+_CLAUSE = re.compile(rf"(?:^|[\n。!?;,])\s*({_CHINESE}{{2}}[^\n。!?;,、:“”()%]{{2,20}})(?=[。!?;,\n]|$)")
+_NUMBER = re.compile(
+    r"(?:大约|约|近|超|不足|至少)?(?:\d+(?:\.\d+)?|[一二三四五六七八九十百千万]{2,})"
+    r"(?=[多余]?[万亿]?[个位名人家件项条座次岁元分米公千克吨斤倍种类所款台篇亩度秒天小万亿])"
+)
+_DATE = re.compile(rf"^({_CHINESE}{{2,14}}?)于?(?:公元)?\d{{3,4}}年(?:\d+月)?(?:\d+日)?(\D{{2,4}})$")
+_BEGUN = re.compile(rf"^({_CHINESE}{{2,12}}?)(建成|成立|始建|创办|创立|开通|诞生|出生)于(?:公元)?\d{{3,4}}年")
+_PLACE = re.compile(rf"^({_CHINESE}{{2,10}}?)(位于|产于|坐落于|出生于)(?!\d|公元)")
+_NO_SUBJECT = ("位列", "位居", "当前", "每天", "每年", "带动", "目前", "全程", "全年", "其中", "经过", "随后")
+_CLAIM = re.compile("有|是|赢|能|要|让|靠|成为|不|需")
+_RANK = re.compile(r"第[一二三四五六七八九十\d]+(?=[位名大])|第[一二三四五六七八九十\d]+$")
+
+
+class Examples:
+    """The examples of the live generation, drawn when they are first asked for and kept until the next one."""
+
+    def __init__(self, bot: Bot) -> None:
+        """Nothing is drawn yet."""
+        self._bot = bot
+        self._lock = threading.Lock()
+        self._drawn: tuple[str, tuple[str, ...]] = ("", ())
+
+    def drawn(self) -> tuple[str, ...]:
+        """At most four questions. Raises what opening the index raises."""
+        generation = self._bot.index.generation
+        with self._lock:
+            if self._drawn[0] != generation:
+                self._drawn = generation, _draw(self._bot)
+            return self._drawn[1]
+
+
+def _draw(bot: Bot) -> tuple[str, ...]:
+    """Questions that the bot answers, of several forms and passages."""
+    deadline = time.monotonic() + _SECONDS
+    chosen: list[str] = []
+    left: list[str] = []
+    forms: dict[str, int] = {}
+    for form, question in _in_turn(_spread(bot)):
+        if len(chosen) == EXAMPLES or time.monotonic() > deadline:
+            break
+        if question in chosen or not _answered(bot, question):
+            continue
+        if form != "title" and forms.get(form, 0) < _OF_ONE_FORM:
+            forms[form] = forms.get(form, 0) + 1
+            chosen.append(question)
+        else:
+            left.append(question)
+    return tuple((chosen + left)[:EXAMPLES])
+
+
+def _answered(bot: Bot, question: str) -> bool:
+    try:
+        return not bot.explain(question, 1).refused
+    except QueryError:
+        return False
+
+
+def _spread(bot: Bot) -> list[Passage]:
+    """Passages at even distances."""
+    count = int(bot.index.manifest["passages"])
+    step = max(1, count // _PASSAGES)
+    return bot.index.store.passages(range(0, count, step)[:_PASSAGES])
+
+
+def _in_turn(passages: list[Passage]) -> Iterator[tuple[str, str]]:
+    """(form, question): one of every passage, then a second one of each, and so on."""
+    waiting = [iter(list(questions(passage))) for passage in passages]
+    while waiting:
+        going = []
+        for rest in waiting:
+            found = next(rest, None)
+            if found:
+                going.append(rest)
+                yield found
+        waiting = going
+
+
+def questions(passage: Passage) -> Iterator[tuple[str, str]]:
+    """(form, question) that a passage seems to answer, those that sound best first."""
+    text, title, heading = (
+        unicodedata.normalize("NFKC", part) for part in (passage.text, passage.title, passage.heading)
+    )
+    for asked in _ASKED.findall(text):
+        if _QUESTION_WORD.search(asked) and not _LEANING.search(asked):
+            yield "asked", f"{asked}?"
+    for clause in _CLAUSE.findall(text):
+        if not _LEANING.search(clause) and _stands(clause, title + heading, text):
+            yield from _of_clause(clause)
+    yield from _of_heading(title, heading)
+
+
+def _stands(clause: str, names: str, text: str) -> bool:
+    """Whether a clause begins with what the passage is about: its subject, and not what a comma cut off."""
+    subject = clause[:2]
+    about = subject in names or text.count(subject) > 1
+    return about and not clause.startswith(_NO_SUBJECT)
+
+
+def _of_clause(clause: str) -> Iterator[tuple[str, str]]:
+    if found := _DATE.match(clause):
+        yield "date", f"{found[1]}什么时候{found[2]}?"
+    elif found := _BEGUN.match(clause):
+        yield "date", f"{found[1]}{found[2]}于哪一年?"
+    elif found := _PLACE.match(clause):
+        yield "place", f"{found[1]}{found[2]}哪里?"
+    elif len(_RANK.findall(clause)) == 1 and not _NUMBER.search(_RANK.sub("", clause)):
+        yield "rank", f"{_RANK.sub('第几', clause)}?"
+    elif len(found_numbers := list(_NUMBER.finditer(clause))) == 1 and "年" not in clause and "第" not in clause:
+        number = found_numbers[0]
+        after = clause[number.end() :].removeprefix("多").removeprefix("余")
+        yield "number", f"{clause[: number.start()]}多少{after}?"
+
+
+def _of_heading(title: str, heading: str) -> Iterator[tuple[str, str]]:
+    plain = re.compile(rf"{_CHINESE}{{2,16}}")
+    if _QUESTION_WORD.search(heading):
+        yield "heading", heading.rstrip("?") + "?"
+    elif plain.fullmatch(heading) and plain.fullmatch(title) and len(heading) <= 6 and heading not in title:
+        yield "heading", f"{title}的{heading}是怎样的?"
+    elif plain.fullmatch(heading) and len(heading) >= 6 and _CLAIM.search(heading):
+        yield "heading", f"为什么说{heading}?"
+    elif plain.fullmatch(title):
+        yield "title", f"{title}有什么可说的?"
