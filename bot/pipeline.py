@@ -9,6 +9,7 @@ import time
 from bot import evidence, refusal, retriever
 from bot.bridge import understand
 from bot.builder import Progress, Summary, build_index
+from bot.curated import CuratedAnswer
 from bot.embedder import load_embedder
 from bot.errors import IndexMissing, QueryError, WenquError
 from bot.explanation import ExplainedHit, Explanation, matches
@@ -69,7 +70,7 @@ class Bot:
         return retriever.search(index, query, retriever.query_vector(query, self.embedder), k, legs)
 
     def ask(self, question: str) -> Answer:
-        """The answer: its best sentence first, at most `sources` passages with the evidence marked, or a refusal.
+        """The answer that people wrote, else the best sentence with at most `sources` passages, or a refusal.
 
         Raises QueryError for what is no question, IndexMissing and IndexDamaged when there is nothing to ask.
         """
@@ -78,6 +79,8 @@ class Bot:
         query = self._understood(question, index)
         vector = retriever.query_vector(query, self.embedder)
         clock.lap("understand")
+        if written := index.curated.match(query.folded, vector):
+            return _curated(question, written, index.generation, clock.laps)
         hits = retriever.search(index, query, vector, self.settings.sources)
         clock.lap("retrieve")
         marked = [evidence.mark(query, hit.passage, vector, self.embedder) for hit in hits]
@@ -143,6 +146,11 @@ def checked_question(question: str, limit: int) -> str:
     if not re.search(r"\w", cleaned):
         raise QueryError("问题是空的", "the question is empty", "输入一句话 / type a sentence")
     return cleaned
+
+
+def _curated(question: str, written: CuratedAnswer, generation: str, timings: dict[str, float]) -> Answer:
+    source = {"curated_source": written.source, "curated_url": written.url}
+    return Answer(question, written.answer, False, 1.0, (), "curated", {}, generation, timings, **source)
 
 
 def _refusal(query: Query) -> str:

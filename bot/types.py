@@ -109,6 +109,9 @@ class Answer:
     degraded: Mapping[str, str]
     generation: str
     timings: Mapping[str, float] = field(default_factory=dict)
+    curated_source: str = ""  # of an answer that people wrote, and where it can be read
+    curated_url: str = ""
+    id: str = ""  # by which the journal knows it; "" when it was not recorded
 
     def to_dict(self) -> dict[str, Any]:
         """The one JSON shape of an answer, for every surface."""
@@ -121,6 +124,9 @@ class Answer:
             "mode": self.mode,
             "degraded": dict(self.degraded),
             "generation": self.generation,
+            "curated_source": self.curated_source,
+            "curated_url": self.curated_url,
+            "id": self.id,
             "timings": {stage: round(ms, 2) for stage, ms in self.timings.items()},
         }
 
