@@ -22,6 +22,7 @@ from slack_sdk.signature import SignatureVerifier
 from bot import channel
 from bot.app import MAX_BODY_BYTES, create_app
 from bot.channel import Reply
+from bot.claims import Claims
 from bot.journal import Journal
 from bot.settings import load_settings
 from bot.surfaces import slack, slack_replies
@@ -375,9 +376,9 @@ def test_a_slow_answer_delays_no_acknowledgement(api, slow):
 
 def test_what_an_earlier_process_left_behind_is_answered(api, slow):
     inbound = slack.question(event())
-    journal = Journal(slow.settings.index / "journal.sqlite")
-    assert journal.claim([inbound.key], asdict(inbound))
-    journal.close()
+    claims = Claims(slow.settings.index / "journal.sqlite")
+    assert claims.claim([inbound.key], asdict(inbound))
+    claims.close()
     with served(slow) as client:
         send(client, event())  # delivered again meanwhile
     (posted,) = api.named("chat.postMessage")

@@ -28,7 +28,8 @@ LAYERS = [
     ["calibration"],
     ["excerpt"],
     ["rendering", "markup"],
-    ["journal"],
+    ["journal_file"],
+    ["journal", "claims"],
     ["channel"],
     ["tencent", "tencent_api"],
     ["surfaces"],
@@ -36,6 +37,8 @@ LAYERS = [
     ["doctor"],
     ["platforms"],
     ["rehearsal"],
+    ["console"],
+    ["journal_cli"],
     ["cli"],
     ["__main__", "__init__"],
 ]

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bot.errors import WenquError
 from bot.excerpt import printable
+from bot.journal import recorder
 from bot.pipeline import Bot
 from bot.rendering import render_answer, render_hits
 from bot.types import Answer
@@ -27,10 +28,11 @@ HELP = """直接输入问题,中文或英文 / Type a question, in Chinese or En
 def chat(bot: Bot, console: Console, *, keep_history: bool) -> None:
     """Ask and answer until /quit or Ctrl-D. Without a terminal: one question a line of standard input, no prompt."""
     last: list[Answer] = []
+    kept = recorder(bot.settings, "terminal")
     if not sys.stdin.isatty():
         for line in sys.stdin:
             if line.strip():
-                _turn(bot, console, line.strip(), last)
+                _turn(bot, kept, console, line.strip(), last)
         return
     read = _reader(keep_history)
     console.print(Text("问渠 Wenqu — /help 帮助, /quit 退出", style="dim"))
@@ -44,7 +46,7 @@ def chat(bot: Bot, console: Console, *, keep_history: bool) -> None:
         if line in ("/quit", "/exit", "/q"):
             return
         if line:
-            _turn(bot, console, line, last)
+            _turn(bot, kept, console, line, last)
 
 
 def _reader(keep_history: bool) -> Callable[[], str]:
@@ -67,7 +69,7 @@ def _reader(keep_history: bool) -> Callable[[], str]:
     return session.prompt
 
 
-def _turn(bot: Bot, console: Console, line: str, last: list[Answer]) -> None:
+def _turn(bot: Bot, kept: Callable[[Answer], Answer], console: Console, line: str, last: list[Answer]) -> None:
     command, _, rest = line.partition(" ")
     try:
         if command == "/help":
@@ -81,7 +83,7 @@ def _turn(bot: Bot, console: Console, line: str, last: list[Answer]) -> None:
         elif command.startswith("/") and len(command) > 1:
             console.print(Text(f"没有命令 {printable(command)},输入 /help / unknown command: type /help"))
         else:
-            last[:] = [bot.ask(line)]
+            last[:] = [kept(bot.ask(line))]
             render_answer(console, last[0])
     except WenquError as error:
         console.print(Text(printable(str(error)), style="yellow"))
@@ -91,7 +93,7 @@ def _turn(bot: Bot, console: Console, line: str, last: list[Answer]) -> None:
 
 
 def _sources(console: Console, last: list[Answer]) -> None:
-    if not last or not last[0].evidence:
+    if not last or not (last[0].evidence or last[0].curated_source):
         console.print("还没有来源:先提一个问题 / no sources yet: ask a question first")
         return
     render_answer(console, last[0], whole=True)

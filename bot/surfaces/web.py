@@ -3,7 +3,7 @@
 # No `from __future__ import annotations` here: FastAPI must see the annotations of functions that close over the bot.
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import FileResponse
@@ -11,11 +11,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 
+from bot.journal import MAX_COMMENT, Journal, recorder
 from bot.pipeline import Bot
 from bot.settings import Settings
 from bot.surfaces.source import GONE
 from bot.types import Answer, evidence_to_dict, hit_to_dict, passage_to_dict
 
+UNKNOWN = "没有这个回答 / there is no such answer"
 STATIC = Path(__file__).parents[1] / "static"
 # Characters of the answer sent at a time: whole code points, so that no half of a character ever travels alone.
 _PIECE = 24
@@ -34,16 +36,25 @@ class SearchQuestion(Question):
     explain: bool = Field(False, description="说明每个段落为何排在那里 / say why each passage stands where it does")
 
 
+class Feedback(BaseModel):
+    """A verdict on an answer; the last one counts."""
+
+    answer: str = Field(max_length=100, description="回答的 id / the id of the answer")
+    verdict: Literal[1, -1, 0] = Field(description="1 好, -1 不好, 0 收回 / 1 good, -1 bad, 0 taken back")
+    comment: str = Field("", max_length=MAX_COMMENT, description="说明 / a comment")
+
+
 def router(bot: Bot, settings: Settings) -> APIRouter | None:
     """The routes of the page and of its API; always on."""
     routes = APIRouter()
+    kept = recorder(bot.settings, "web")
 
     @routes.post("/api/ask", summary="One answer as JSON")
     def ask(body: Question) -> dict[str, Any]:
-        return bot.ask(body.question).to_dict()
+        return kept(bot.ask(body.question)).to_dict()
 
     def answered(body: Question) -> Answer:
-        return bot.ask(body.question)
+        return kept(bot.ask(body.question))
 
     # A dependency runs before the first byte is sent, so that a bad question is still a 422 and not a broken stream.
     @routes.post("/api/chat", response_class=EventSourceResponse, summary="One answer as events: sources, delta, done")
@@ -69,8 +80,18 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
         return FileResponse(STATIC / "index.html")
 
     _add_search(routes, bot)
+    _add_feedback(routes, bot)
     routes.mount("/static", StaticFiles(directory=STATIC))
     return routes
+
+
+def _add_feedback(routes: APIRouter, bot: Bot) -> None:
+    journal = Journal.of(bot.settings)
+
+    @routes.post("/api/feedback", status_code=204, summary="What the user thinks of an answer, by its id")
+    def feedback(body: Feedback) -> None:
+        if not journal.record_feedback(body.answer, "web", body.verdict, body.comment):
+            raise HTTPException(404, UNKNOWN)
 
 
 def _add_search(routes: APIRouter, bot: Bot) -> None:
