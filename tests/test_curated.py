@@ -151,7 +151,7 @@ def test_a_changed_file_makes_the_index_stale_and_a_running_bot_takes_it(tmp_pat
     [
         ("- questions: [a, b\n  answer: x\n  source: y", 5, "not YAML"),
         ("- questions: q\n  answer: a: b: c\n  source: y", 5, "not YAML"),
-        ("- questions: q\n  answer: x\x7f\n  source: y", 5, "not YAML"),
+        ("- questions: q\n  answer: x\ufffe\n  source: y", 5, "not YAML"),
         ("- questions: q\n  source: y", 4, "missing: answer"),
         ("- questions: []\n  answer: x\n  source: y", 4, "missing: questions"),
         ("- questions: ？\n  answer: x\n  source: y", 4, "empty"),

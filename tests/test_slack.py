@@ -173,14 +173,14 @@ def test_one_message_is_answered_once_however_often_it_is_delivered(api, slow):
 
 
 def test_a_message_that_cannot_be_claimed_is_not_acknowledged_and_answered_when_it_comes_again(api, slow, monkeypatch):
-    claim = Journal.claim
+    claim = Claims.claim
 
     def full(*_):
-        monkeypatch.setattr(Journal, "claim", claim)
+        monkeypatch.setattr(Claims, "claim", claim)
         raise sqlite3.OperationalError("database or disk is full")
 
     with served(slow) as client:
-        monkeypatch.setattr(Journal, "claim", full)
+        monkeypatch.setattr(Claims, "claim", full)
         assert send(client, event()).status_code == 500
         assert send(client, event()).status_code == 200
     assert len(slow.asked) == len(api.named("chat.postMessage")) == 1
