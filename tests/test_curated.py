@@ -210,3 +210,10 @@ def test_a_file_may_be_empty_in_any_encoding_or_gone(tmp_path):
     for encoding in ("utf-8-sig", "gb18030", "utf-16"):
         assert read(tmp_path, text.encode(encoding)).entries == wanted
     assert answers_file.read_answers(tmp_path / "none.yaml").problems[0].place == "answers.yaml"
+
+
+def test_one_word_in_the_place_of_another_is_another_question_however_long_it_is(tmp_path, embedder):
+    answers = "- questions: 江西理工大学经济管理学院一共有多少名在校学生\n  answer: 三千\n  source: 校办\n"
+    bot = bot_of(tmp_path, embedder, answers)
+    assert bot.ask("江西理工大学经济管理学院有多少名在校学生?").mode == "curated"
+    assert bot.ask("江苏理工大学经济管理学院一共有多少名在校学生").mode == "passages"
