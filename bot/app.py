@@ -84,7 +84,7 @@ def _add_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:] if isinstance(part, str))[:80]
-        known = where if where in ("question", "passage", "k", "explain") else "body"
+        known = where if where in ("question", "passage", "k", "explain", "answer", "verdict", "comment") else "body"
         return _error(
             422, "invalid_request", f"请求格式不对 / the request is not of the expected form: {known}: {first['type']}"
         )

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from bot.corpus import Skipped, read_article, scan
+from bot.answers_file import read_answers
+from bot.corpus import ANSWERS, Skipped, read_article, scan
+from bot.curated import NO_ANSWERS, Curated
 from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
 from bot.documents import DocumentCache
 from bot.engines import engine_class
@@ -43,6 +45,7 @@ class Summary:
     embedded: int
     seconds: float
     dictionary: Dictionary
+    curated: Curated
 
 
 def build_index(settings: Settings, embedder: Embedder, progress: Progress = lambda done, total: None) -> Summary:
@@ -70,12 +73,14 @@ class _Builder:
         self.files, self.skipped = scan(settings.corpus)
         self.store = StoreWriter(folder / "passages.sqlite")
         self.dictionary = self._take_dictionary()
+        self.curated = self._take_answers()
         self.lexical = LexicalWriter(folder / "lexical", self.dictionary)
         self.engine = engine_class(settings.engine)(embedder.dim)
         self.cache = VectorCache(settings.index / "cache.sqlite", embedder, generation)
         self.documents = DocumentCache(settings.index / "documents.sqlite", generation)
         self.waiting: list[Passage] = []
-        self.warnings = [(problem.place, problem.reason) for problem in self.dictionary.problems]
+        problems = (*self.dictionary.problems, *self.curated.problems)
+        self.warnings = [(problem.place, problem.reason) for problem in problems]
         self.dropped: Counter[str] = Counter()
         self.articles = 0
 
@@ -117,16 +122,25 @@ class _Builder:
             self.cache.embedded,
             seconds,
             self.dictionary,
+            self.curated,
         )
 
     def _take_dictionary(self) -> Dictionary:
-        """The corpus's dictionary, taken out of the files that are read as articles."""
-        file = next((file for file in self.files if file.path == DICTIONARY), None)
+        file = self._taken_out(DICTIONARY)
+        return read_dictionary(file) if file else NO_DICTIONARY
+
+    def _take_answers(self) -> Curated:
+        file = self._taken_out(ANSWERS)
+        return read_answers(file) if file else NO_ANSWERS
+
+    def _taken_out(self, path: str) -> Path | None:
+        """A file that is no article, taken out of those that are; None where there is none."""
+        file = next((file for file in self.files if file.path == path), None)
         if file is None:
-            return NO_DICTIONARY
+            return None
         self.files.remove(file)
         self.store.add_file(file)
-        return read_dictionary(self.settings.corpus / file.path)
+        return self.settings.corpus / file.path
 
     def _embed(self) -> None:
         if self.waiting:
@@ -148,6 +162,7 @@ class _Builder:
         self.store.close(pinyin_of(self.lexical.vocabulary))
         self.lexical.close()
         self.dictionary.save(self.folder)
+        self.curated.save(self.folder, self.embedder)
         self.engine.save(vectors_file(self.folder, self.settings.engine))
         self.cache.close()
         self.documents.close()

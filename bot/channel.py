@@ -14,9 +14,10 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bot.claims import Claims
 from bot.errors import WenquError
 from bot.followup import MAX_TURNS
-from bot.journal import Journal
+from bot.journal import FILE, Journal
 from bot.pipeline import Bot
 from bot.text import fold, language
 from bot.types import Answer, Turn
@@ -112,7 +113,8 @@ class Desk:
     def __init__(self, bot: Bot) -> None:
         """Open the journal beside the index. Raises JournalError."""
         self._bot = bot
-        self.journal = Journal(bot.settings.index / "journal.sqlite")
+        self.claims = Claims(bot.settings.index / FILE, scrubbed=not bot.settings.journal)
+        self.journal = Journal.of(bot.settings)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
         self._memory = Memory()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -122,7 +124,7 @@ class Desk:
 
         `also` are further keys that it may be delivered under.
         """
-        if not self.journal.claim([inbound.key, *also], asdict(inbound)):
+        if not self.claims.claim([inbound.key, *also], asdict(inbound)):
             return False
         self.start(self._handled(inbound, handle))
         return True
@@ -139,7 +141,7 @@ class Desk:
         except Exception as error:  # a platform that is down must not end the channel; what was asked is not logged
             where = log.isEnabledFor(logging.DEBUG)
             log.error("no answer could be sent: %s (%s: %s)", inbound.key, type(error).__name__, error, exc_info=where)
-        self.journal.finish(inbound.key)  # not reached when cancelled: the next process takes the message up
+        self.claims.finish(inbound.key)  # not reached when cancelled: the next process takes the message up
 
     async def answer(self, inbound: Inbound, reply_id: str = "") -> Reply:
         """The reply to a message. Never raises: what goes wrong is said in the language of the question.
@@ -158,16 +160,13 @@ class Desk:
             log.exception("no answer: %s", inbound.key)
             return Reply("", FAILED[words])
         self._memory.keep(inbound, answer.turn)
-        reply = Reply(reply_id or secrets.token_hex(8), answer.text, answer)
-        self.journal.record_answer(
-            reply.id, inbound.platform, inbound.text, refused=answer.refused, confidence=answer.confidence
-        )
-        return reply
+        answer = self.journal.keep(answer, inbound.platform, reply_id)
+        return Reply(answer.id or reply_id or secrets.token_hex(8), answer.text, answer)
 
     @asynccontextmanager
     async def open(self, platform: str, handle: Handler | None = None) -> AsyncIterator[None]:
         """While a server runs: first takes up what an earlier process left behind, at the end waits for the answers."""
-        for message in self.journal.left_behind(platform) if handle else ():
+        for message in self.claims.left_behind(platform) if handle else ():
             assert handle
             self.start(self._handled(Inbound(**message), handle))
         yield

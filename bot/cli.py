@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -10,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from bot import journal_cli
+from bot.console import AsJson, Corpus, IndexFolder, err, out, print_json
 from bot.errors import WenquError
 from bot.settings import Settings, load_settings
 
@@ -27,12 +27,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-Corpus = Annotated[Path | None, typer.Option("--corpus", help="文章文件夹 / folder with the articles")]
-IndexFolder = Annotated[Path | None, typer.Option("--index", help="索引文件夹 / folder of the index")]
-AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")]
+cli.add_typer(journal_cli.commands, name="journal")
 
 
 @cli.command()
@@ -45,7 +40,7 @@ def ask(question: str, corpus: Corpus = None, index: IndexFolder = None, as_json
     checked_question(question, settings.max_question)  # said at once, not after an index run
     answer = _ready_bot(settings).ask(question)
     if as_json:
-        _print_json(answer.to_dict())
+        print_json(answer.to_dict())
     else:
         render_answer(out, answer)
 
@@ -124,11 +119,11 @@ def search(
     bot = _ready_bot(load_settings(corpus=corpus, index=index))
     if explain:
         explanation = bot.explain(question, k)
-        _print_json(explanation.to_dict()) if as_json else render_explanation(out, explanation)
+        print_json(explanation.to_dict()) if as_json else render_explanation(out, explanation)
         return
     hits = bot.search(question, k)
     if as_json:
-        _print_json([hit_to_dict(hit) for hit in hits])
+        print_json([hit_to_dict(hit) for hit in hits])
     else:
         render_hits(out, hits)
 
@@ -153,7 +148,7 @@ def evaluate(
     with progress_bar(err) as progress:
         result = evaluation.evaluate(bot, questions, lambda done: progress(done, len(questions)))
     if as_json:
-        _print_json(result)
+        print_json(result)
     else:
         render_figures(out, result)
     missed = evaluation.failures(result, fail_under)
@@ -188,7 +183,7 @@ def info(corpus: Corpus = None, index: IndexFolder = None, as_json: AsJson = Fal
     opened = Bot(settings).index
     sections = {"settings": {name: str(value) for name, value in settings.model_dump().items()}, **opened.report()}
     if as_json:
-        _print_json(sections)
+        print_json(sections)
     else:
         render_sections(out, sections)
 
@@ -236,10 +231,6 @@ def _rebuilt(bot: Bot, progress: Progress) -> Summary | None:
     except (IndexDamaged, IndexMismatch) as error:
         err.print(escape(f"{error} — 正在重建 / rebuilding"), style="yellow")
         return build_index(bot.settings, bot.embedder, progress)
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1).encode("utf-8", "replace").decode() + "\n")
 
 
 def main() -> NoReturn:

@@ -34,11 +34,12 @@ class Problem:
 
     line: int
     reason: str
+    file: str = DICTIONARY
 
     @property
     def place(self) -> str:
         """Where to mend it: dictionary.txt:3."""
-        return f"{DICTIONARY}:{self.line}" if self.line else DICTIONARY
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 class Dictionary:

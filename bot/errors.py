@@ -67,12 +67,12 @@ class SettingsError(WenquError):
 
 
 class JournalError(WenquError):
-    """The journal of the channels cannot be opened."""
+    """The journal cannot be used."""
 
     def __init__(self, file: object, detail: object) -> None:
         """Name the file and what is wrong with it."""
         super().__init__(
-            f"无法打开记录文件: {file} ({detail})",
-            "the journal cannot be opened",
+            f"无法使用记录文件: {file} ({detail})",
+            "the journal cannot be used",
             "检查磁盘和权限,或移走该文件 / check disk and rights, or move the file away",
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +21,11 @@ from bot.types import Answer, Passage
 
 DEPTH = 10
 _CUTS = (1, 3, 5, 10)
+UNANSWERED = """\
+有答案的题:把证明答案的原文填进 evidence_any,kind 改成 fact 或 why 等;确实没有答案的,不用改。
+Where an article answers, put the words that prove it into evidence_any and change kind (fact, why, ...); else leave it.
+然后 / then: wenqu eval <this folder> --corpus <articles>; wenqu calibrate <this folder>
+"""
 Figures = dict[str, float | int | None]
 
 
@@ -68,6 +73,27 @@ def read_questions(folder: Path) -> list[Question]:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorpusError(f"{file}:{number}: 格式不对", f"not a question of the format: {error!r}") from error
     return questions
+
+
+def write_unanswered(folder: Path, questions: Iterable[tuple[str, str]]) -> int:
+    """How many questions, each with its language, were written as an evaluation folder.
+
+    Raises CorpusError where the folder is not empty or cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise CorpusError(f"文件夹不是空的: {folder}", "the folder is not empty", "换一个文件夹 / name another")
+        rows = [
+            {"id": str(number), "question": text, "lang": lang, "kind": "unanswerable", "evidence_any": []}
+            for number, (text, lang) in enumerate(questions, start=1)
+        ]
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / "questions.jsonl").write_text(lines, encoding="utf-8")
+        (folder / "README.md").write_text(UNANSWERED, encoding="utf-8")
+    except OSError as error:
+        raise CorpusError(f"无法写入 {folder}", f"the folder cannot be written: {error.strerror}") from error
+    return len(rows)
 
 
 def is_relevant(question: Question, passage: Passage) -> bool:

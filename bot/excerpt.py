@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bot.types import Evidence, Hit, Span
+from bot.text import fold, language
+from bot.types import Answer, Evidence, Hit, Span
+
+CURATED = {"zh": "人工整理 · 来源:", "en": "Curated · source: "}
 
 # Escape sequences and direction marks of an article must not drive somebody's terminal or turn a message around.
 _UNPRINTABLE = re.compile(
@@ -24,6 +27,11 @@ def source_name(hit: Hit) -> str:
     """What an answer calls a source: the article's title and the passage's heading."""
     passage = hit.passage
     return printable(" › ".join(filter(None, (passage.title or passage.article_id, passage.heading))))
+
+
+def curated_label(answer: Answer) -> str:
+    """What stands before the source of an answer that people wrote, in the language of the question."""
+    return CURATED[language(fold(answer.query))]
 
 
 def pieces(evidence: Evidence, around: int | None) -> Iterator[tuple[str, bool]]:

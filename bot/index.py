@@ -1,7 +1,8 @@
 """One immutable generation on disk: build beside, publish by rename, verify before use.
 
 index/CURRENT                name of the live generation and the sha256 of its manifest; replaced atomically
-index/gen-000012/            manifest.json  passages.sqlite  lexical/  vectors.<engine>  dictionary.json (if any)
+index/gen-000012/            manifest.json  passages.sqlite  lexical/  vectors.<engine>
+                             dictionary.json  answers.json  answers.npy (if any)
 index/cache.sqlite           vectors by content hash: an unchanged passage is never embedded twice
 index/documents.sqlite       texts of docx and pdf by content hash: an unchanged file is never parsed twice
 """
@@ -23,6 +24,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bot.corpus import scan
+from bot.curated import load_curated
 from bot.dictionary import load_dictionary
 from bot.engines import check_engine_name, engine_class
 from bot.errors import IndexBusy, IndexDamaged, IndexMismatch, IndexMissing, IndexUnwritable, SettingsError
@@ -48,6 +50,7 @@ class Index:
         self.store = Store(folder / "passages.sqlite")
         self.lexical = LexicalIndex(folder / "lexical")
         self.dictionary = load_dictionary(folder)
+        self.curated = load_curated(folder, self.dictionary)
         self.engine: Engine | None = None
         try:
             loader = engine_class(manifest["engine"]).load
@@ -56,13 +59,15 @@ class Index:
             self.degraded["vectors"] = str(error)
 
     def report(self) -> dict[str, dict[str, Any]]:
-        """What the generation holds, by sections: the manifest, the dictionary, the lines and files left out."""
+        """What the generation holds, by sections: the manifest, dictionary, curated answers, what was left out."""
         manifest = {key: value for key, value in self.manifest.items() if key != "files"}
         manifest["bytes"] = sum(entry["size"] for entry in self.manifest["files"].values())
         return {
             "index": manifest,
             "dictionary": self.dictionary.report(),
             "dictionary_problems": {problem.place: problem.reason for problem in self.dictionary.problems},
+            "curated": self.curated.report(),
+            "curated_problems": {problem.place: problem.reason for problem in self.curated.problems},
             "dropped_lines": dict(self.store.dropped()),
             "skipped": {skipped.path: f"{skipped.code} {skipped.reason}" for skipped in self.store.skipped()},
         }
@@ -150,7 +155,7 @@ def _verified_manifest(folder: Path, digest: str) -> dict[str, Any]:
 
 
 def is_stale(settings: Settings, index: Index) -> bool:
-    """Whether a file of the corpus, its dictionary too, was added, changed or deleted since the index was made."""
+    """Whether a file of the corpus (dictionary and answers too) was added, changed or deleted since it was indexed."""
     files, _ = scan(settings.corpus)
     return set(files) != index.store.files()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from bot.excerpt import pieces, printable, source_name
+from bot.excerpt import curated_label, pieces, printable, source_name
 from bot.text import fold, language, sentences
 from bot.types import Answer, Evidence
 
@@ -74,6 +74,10 @@ def render(answer: Answer, markup: Markup, public_url: str = "") -> str:
         return text
     if answer.mode == "passages_only":
         text = f"{WITHOUT_MODEL[words]}\n\n{text}"
+    if answer.curated_source:
+        name = markup.escape(printable(answer.curated_source))
+        name = markup.link(name, answer.curated_url) if answer.curated_url else name
+        return f"{text}\n\n{curated_label(answer)}{name}"
     label = SOURCES[words]
     return "\n\n".join([text, f"{label}:", *(source(evidence, markup, public_url) for evidence in answer.evidence)])
 

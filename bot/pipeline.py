@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bot import evidence, refusal, retriever
 from bot.bridge import understand
 from bot.builder import Progress, Summary, build_index
+from bot.curated import CuratedAnswer
 from bot.embedder import load_embedder
 from bot.errors import IndexMissing, QueryError, WenquError
 from bot.explanation import ExplainedHit, Explanation, matches
@@ -76,7 +77,7 @@ class Bot:
         return retriever.search(index, query, retriever.query_vector(query, self.embedder), k, legs)
 
     def ask(self, question: str, history: Sequence[Turn] = ()) -> Answer:
-        """The answer: its best sentence or a model's words first, then at most `sources` passages, or a refusal.
+        """The answer: people's own, a model's words, or the best sentence with at most `sources` passages; or a refusal.
 
         `history` are the turns before, the last one last: a question that leans on them is made to stand alone.
         Raises QueryError for what is no question, IndexMissing and IndexDamaged when there is nothing to ask.
@@ -92,7 +93,7 @@ class Bot:
         """
         answer = self.found(question, history)
         yield answer
-        if self._writer is None or answer.refused:
+        if self._writer is None or answer.refused or answer.mode == "curated":  # people's words stay as they are
             yield from (answer.text, answer)
             return
         index = self.index
@@ -104,9 +105,12 @@ class Bot:
         index = self.index
         checked = checked_question(question, self.settings.max_question)
         understood = standalone(checked, history)
+        leaned = "" if understood == checked else understood
         query = self._understood(understood, index)
         vector = retriever.query_vector(query, self.embedder)
         clock.lap("understand")
+        if written := index.curated.match(query.folded, vector):
+            return _curated(question, leaned, written, index.generation, clock.laps)
         hits = retriever.search(index, query, vector, self.settings.sources)
         clock.lap("retrieve")
         marked = [evidence.mark(query, hit.passage, vector, self.embedder) for hit in hits]
@@ -123,7 +127,6 @@ class Bot:
         degraded = {**index.degraded, **{part: reason for part, reason in missing.items() if reason}}
         mode = "lexical_only" if "vectors" in degraded else "stale_generation" if self._stale else "passages"
         clock.lap("refusal")
-        leaned = "" if understood == checked else understood
         return Answer(question, text, refused, confidence, found, mode, degraded, index.generation, clock.laps, leaned)
 
     def explain(self, question: str, k: int) -> Explanation:
@@ -179,6 +182,11 @@ def checked_question(question: str, limit: int) -> str:
     if not re.search(r"\w", cleaned):
         raise QueryError("问题是空的", "the question is empty", "输入一句话 / type a sentence")
     return cleaned
+
+
+def _curated(question: str, leaned: str, written: CuratedAnswer, generation: str, timings: dict[str, float]) -> Answer:
+    source = {"curated_source": written.source, "curated_url": written.url, "standalone": leaned}
+    return Answer(question, written.answer, False, 1.0, (), "curated", {}, generation, timings, **source)
 
 
 def _refusal(question: str, query: Query) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bot.builder import Progress, Summary
 from bot.calibration import Fit
-from bot.excerpt import pieces, printable, source_name
+from bot.excerpt import curated_label, pieces, printable, source_name
 from bot.explanation import ExplainedHit, Explanation
 from bot.types import BAD, GOOD, ODD, OFF, Answer, Evidence, Finding, Hit
 
@@ -35,6 +35,9 @@ def render_answer(console: Console, answer: Answer, *, whole: bool = False) -> N
     if answer.standalone:
         console.print(Text(f"(理解为 / understood as: {printable(answer.standalone)})", style="dim"))
     console.print(Text(printable(answer.text), style="bold" if not answer.refused else ""))
+    if answer.curated_source:
+        url = f" {answer.curated_url}" if answer.curated_url else ""
+        console.print(Text(printable(curated_label(answer) + answer.curated_source + url), style="dim"))
     for part, reason in answer.degraded.items():
         console.print(Text(f"({part}: {reason})", style="dim"))
     for evidence in answer.evidence:
@@ -102,6 +105,10 @@ def render_summary(console: Console, summary: Summary) -> None:
         console.print(
             Text(f"  词典 / dictionary: {report['words']} 个词 / words, {report['aliases']} 个别名 / aliases")
         )
+    if summary.curated.entries:
+        report = summary.curated.report()
+        line = f"  人工整理 / curated: {report['answers']} 个回答 / answers, {report['questions']} 个问法 / questions"
+        console.print(Text(line))
     for skipped in summary.skipped:
         line = f"  跳过 / skipped {skipped.path}: {skipped.code} {skipped.reason}"
         console.print(Text(printable(line), style="yellow"))

@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port that `wenqu serve` listens on.")
     max_question: int = Field(2000, ge=10, le=2000, description="Most characters of a question.")
     history: bool = Field(True, description="Whether `wenqu chat` keeps the questions of earlier sessions.")
+    journal: bool = Field(True, description="Whether the journal keeps the questions.")
+    journal_days: int = Field(90, ge=1, le=3650, description="Days that the journal keeps questions and feedback.")
     public_url: str = Field(
         "", pattern="^(https?://[^ ]+)?$", description="Address at which users reach `wenqu serve`: sources link to it."
     )

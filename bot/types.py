@@ -120,7 +120,10 @@ class Answer:
     degraded: Mapping[str, str]
     generation: str
     timings: Mapping[str, float] = field(default_factory=dict)
-    standalone: str = ""
+    standalone: str = ""  # the question as it was understood; "" when it stood alone
+    curated_source: str = ""  # of an answer that people wrote, and where it can be read
+    curated_url: str = ""
+    id: str = ""  # by which the journal knows it; "" when it was not recorded
 
     @property
     def turn(self) -> Turn:
@@ -139,6 +142,9 @@ class Answer:
             "mode": self.mode,
             "degraded": dict(self.degraded),
             "generation": self.generation,
+            "curated_source": self.curated_source,
+            "curated_url": self.curated_url,
+            "id": self.id,
             "timings": {stage: round(ms, 2) for stage, ms in self.timings.items()},
         }
 

@@ -3,6 +3,7 @@
     sizes     the passage size from 200 to 500 characters
     fusion    ways to join the two legs
     encodings pieces of news articles, written in every encoding and read back
+    curated   which questions are taken for the same, by rule and by threshold
 
 What was chosen by these tables, and why, stands in EXPERIMENTS.md.
 """
@@ -18,10 +19,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import opencc
 from evaluate import Prepared, Scores, mrr, only_dense, only_lexical, options_of
-from training_data import DEFAULT_DATA, read_news
+from training_data import DEFAULT_DATA, read_news, read_pairs
 
+from bot.curated import Shape, question_key
+from bot.dictionary import NO_DICTIONARY
+from bot.embedder import load_embedder
 from bot.encoding import decode
 from bot.errors import ReadError
+from bot.text import fold
 
 SEED = 1
 
@@ -143,9 +148,61 @@ def _read(data: bytes) -> str:
         return ""
 
 
+Scored = list[tuple[float, float, float]]  # cosine, overlap, overlap though one word stands in another's place
+
+
+def _scored(firsts: Sequence[str], seconds: Sequence[str], pairs: Sequence[tuple[int, int]], embedder) -> Scored:
+    one, two = embedder.encode_passages(firsts), embedder.encode_passages(seconds)
+    shapes = [[Shape.of(" ".join(fold(text).split()), NO_DICTIONARY) for text in side] for side in (firsts, seconds)]
+    found = []
+    for i, j in pairs:
+        a, b = shapes[0][i], shapes[1][j]
+        weight = sum(a.words[word] for word in a.words.keys() & b.words.keys())
+        share = weight / max(sum(a.words.values()), sum(b.words.values()), 1e-9)
+        found.append((float(one[i] @ two[j]), a.overlap(b), share))
+    return found
+
+
+def _nearest(vectors: np.ndarray, rows: int, k: int) -> list[tuple[int, int]]:
+    """For each of the first rows its k nearest among all, itself left out."""
+    near = vectors[:rows] @ vectors.T
+    near[np.arange(rows), np.arange(rows)] = -1
+    return [(i, int(j)) for i, row in enumerate(near) for j in np.argpartition(-row, k)[:k]]
+
+
+def curated(options: argparse.Namespace) -> int:
+    """Print the shares of paraphrases and of near misses that each rule takes for the same question."""
+    embedder = load_embedder()
+    asks = re.compile("[?吗呢]|什么|怎么|如何|为何|哪|谁|多少|几")
+    same = [(a, b) for a, b in read_pairs(DEFAULT_DATA, "zh_sim_simclue_pos") if asks.search(a) and asks.search(b)]
+    same = [(a, b) for a, b in same if max(len(a), len(b)) <= 40 and question_key(a) != question_key(b)]
+    firsts, seconds = [a for a, _ in same], [b for _, b in same]
+    facts = dict(pair for name in ("zh_qa_kgclue", "zh_qa_nlpcc_kbqa") for pair in read_pairs(DEFAULT_DATA, name))
+    asked = random.Random(SEED).sample([question for question in facts if len(question) <= 60], len(facts) // 2)
+    vectors = embedder.encode_passages(asked)
+    near = [(i, j) for i, j in _nearest(vectors, 6000, 4) if facts[asked[i]] != facts[asked[j]]]
+    sets = {
+        "paraphrases": _scored(firsts, seconds, [(i, i) for i in range(len(same))], embedder),
+        "near misses": _scored(asked, asked, near, embedder),
+    }
+    rules: dict[str, Callable[[float, float, float], float]] = {
+        "cosine": lambda cosine, overlap, share: cosine,
+        "shared words": lambda cosine, overlap, share: share,
+        "half and half": lambda cosine, overlap, share: (cosine + share) / 2,
+        "half and half, vetoes": lambda cosine, overlap, share: (cosine + overlap) / 2,
+    }
+    print(f"| rule | threshold | {' | '.join(f'{name} ({len(rows)})' for name, rows in sets.items())} |")
+    print("|---|---|" + "---|" * len(sets))
+    for label, rule in rules.items():
+        for threshold in (0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
+            taken = [np.mean([rule(*row) >= threshold for row in rows]) for rows in sets.values()]
+            print(f"| {label} | {threshold} | " + " | ".join(f"{share:.4f}" for share in taken) + " |")
+    return 0
+
+
 def main() -> int:
     """Parse the command line and print one table."""
-    tables = {"sizes": sizes, "fusion": fusion, "encodings": encodings}
+    tables = {"sizes": sizes, "fusion": fusion, "encodings": encodings, "curated": curated}
     options = options_of(__doc__, tables)
     return tables[options.tables[0]](options)
 

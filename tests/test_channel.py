@@ -10,6 +10,7 @@ from conftest import SlowBot
 
 from bot import channel
 from bot.channel import Desk, Inbound
+from bot.claims import Claims
 from bot.journal import Journal
 from bot.settings import load_settings
 
@@ -123,7 +124,7 @@ def test_an_answer_is_kept_for_feedback_and_a_platform_that_fails_ends_nothing(s
     asyncio.run(run())
     journal = Journal(slow.settings.index / "journal.sqlite")
     assert journal.feedback() == [("秘密的问题:赵州桥由谁设计?", "slack", 1)]
-    assert journal.left_behind("slack") == []
+    assert Claims(slow.settings.index / "journal.sqlite").left_behind("slack") == []
     assert "platform is down" in caplog.text
     assert "秘密" not in caplog.text
     assert asdict(message(1))["platform"] == "slack"

@@ -231,3 +231,54 @@ def test_no_command_shows_the_help_without_loading_anything():
     assert "ask" in done.stdout
     for heavy in ("jieba", "faiss", "tantivy", "model2vec", "numpy"):
         assert f" {heavy}\n" not in done.stderr
+
+
+def test_journal_shows_and_exports_what_chat_could_not_answer(tmp_path):
+    write_articles(tmp_path / "corpus")
+    looked = wenqu(tmp_path, "journal", "recent")
+    assert (looked.returncode, "nothing is recorded" in looked.stdout) == (0, True)
+    assert not (tmp_path / "index").exists()  # looking makes no file
+    wenqu(tmp_path, "chat", stdin="红烧肉怎么做\n赵州桥由谁设计?\n请问红烧肉怎么做?\n")
+    wenqu(tmp_path, "ask", "登月是哪一年")  # scripts ask: not recorded
+    lines = wenqu(tmp_path, "journal", "recent").stdout.splitlines()
+    assert len(lines) == 3
+    assert "terminal" in lines[0]
+    assert "请问红烧肉怎么做?" in lines[0]
+    assert "refused" in lines[0]
+    assert "answered" in lines[1]
+    found = json.loads(wenqu(tmp_path, "journal", "unanswered", "--json").stdout)
+    assert [(asked["question"], asked["count"]) for asked in found] == [("请问红烧肉怎么做?", 2)]
+    assert "2 × " in wenqu(tmp_path, "journal", "unanswered", "--days", "1").stdout
+    assert json.loads(wenqu(tmp_path, "journal", "disliked", "--json").stdout) == []
+    folder = tmp_path / "missed"
+    assert "1 个问题" in wenqu(tmp_path, "journal", "unanswered", "--export", str(folder)).stderr
+    measured = wenqu(tmp_path, "eval", str(folder), "--corpus", str(tmp_path / "corpus"), "--json")
+    assert json.loads(measured.stdout)["all"]["false_answer"] == 0
+    assert_one_clear_line(wenqu(tmp_path, "journal", "unanswered", "--export", str(folder)), "not empty")
+
+
+def test_journal_clear_asks_first(tmp_path):
+    write_articles(tmp_path / "corpus")
+    wenqu(tmp_path, "chat", stdin="红烧肉怎么做\n")
+    refused = wenqu(tmp_path, "journal", "clear", "--days", "0", stdin="n\n")
+    assert refused.returncode == 1
+    assert len(json.loads(wenqu(tmp_path, "journal", "recent", "--json").stdout)) == 1
+    assert "1" in wenqu(tmp_path, "journal", "clear", "--days", "0", "--yes").stdout
+    assert json.loads(wenqu(tmp_path, "journal", "recent", "--json").stdout) == []
+
+
+def test_journal_off_is_said_and_keeps_no_question(tmp_path):
+    write_articles(tmp_path / "corpus")
+    wenqu(tmp_path, "chat", stdin="红烧肉怎么做\n", WENQU_JOURNAL="false")
+    done = wenqu(tmp_path, "journal", "recent", WENQU_JOURNAL="false")
+    assert "WENQU_JOURNAL" in done.stderr
+    assert "not kept" in done.stdout
+    assert "红烧肉" not in done.stdout
+
+
+def test_info_shows_the_curated_answers_and_the_lines_not_used(tmp_path):
+    write_articles(tmp_path / "corpus", {"a.txt": "龙井茶产于杭州。", "answers.yaml": "- questions: 怎么参观\n"})
+    assert "answers.yaml:1: 缺少 / missing: answer, source" in wenqu(tmp_path, "index").stdout
+    sections = json.loads(wenqu(tmp_path, "info", "--json").stdout)
+    assert sections["curated"]["answers"] == 0
+    assert list(sections["curated_problems"]) == ["answers.yaml:1"]

@@ -61,6 +61,7 @@ def test_the_file_tree_names_every_file_and_no_other(text):
 
 def test_the_commands_are_those_of_the_command_line(text):
     registered = {command.name or command.callback.__name__ for command in cli.registered_commands}
+    registered |= {group.name for group in cli.registered_groups}
     assert set(re.findall(r"^\| `wenqu (\w+)` \|", text, re.MULTILINE)) == registered
 
 

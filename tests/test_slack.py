@@ -22,6 +22,7 @@ from slack_sdk.signature import SignatureVerifier
 from bot import channel
 from bot.app import MAX_BODY_BYTES, create_app
 from bot.channel import Reply
+from bot.claims import Claims
 from bot.journal import Journal
 from bot.settings import load_settings
 from bot.surfaces import slack, slack_replies
@@ -172,14 +173,14 @@ def test_one_message_is_answered_once_however_often_it_is_delivered(api, slow):
 
 
 def test_a_message_that_cannot_be_claimed_is_not_acknowledged_and_answered_when_it_comes_again(api, slow, monkeypatch):
-    claim = Journal.claim
+    claim = Claims.claim
 
     def full(*_):
-        monkeypatch.setattr(Journal, "claim", claim)
+        monkeypatch.setattr(Claims, "claim", claim)
         raise sqlite3.OperationalError("database or disk is full")
 
     with served(slow) as client:
-        monkeypatch.setattr(Journal, "claim", full)
+        monkeypatch.setattr(Claims, "claim", full)
         assert send(client, event()).status_code == 500
         assert send(client, event()).status_code == 200
     assert len(slow.asked) == len(api.named("chat.postMessage")) == 1
@@ -375,9 +376,9 @@ def test_a_slow_answer_delays_no_acknowledgement(api, slow):
 
 def test_what_an_earlier_process_left_behind_is_answered(api, slow):
     inbound = slack.question(event())
-    journal = Journal(slow.settings.index / "journal.sqlite")
-    assert journal.claim([inbound.key], asdict(inbound))
-    journal.close()
+    claims = Claims(slow.settings.index / "journal.sqlite")
+    assert claims.claim([inbound.key], asdict(inbound))
+    claims.close()
     with served(slow) as client:
         send(client, event())  # delivered again meanwhile
     (posted,) = api.named("chat.postMessage")

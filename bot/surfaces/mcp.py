@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.errors import WenquError
 from bot.excerpt import printable
+from bot.journal import recorder
 from bot.markup import source_url
 from bot.pipeline import Bot
 from bot.settings import Settings
@@ -85,6 +86,7 @@ class Answered(BaseModel):
     refused: bool
     confidence: float
     sources: list[Source]
+    curated_source: str  # of an answer that people wrote, which has no other sources
 
 
 class ArticlePage(BaseModel):
@@ -119,6 +121,7 @@ def make_server(bot: Bot) -> "MCPServer[Any]":
     from mcp_types import ToolAnnotations
 
     url = bot.settings.public_url
+    kept = recorder(bot.settings, "mcp")
     server: MCPServer[Any] = MCPServer("wenqu", title="问渠 Wenqu", instructions=INSTRUCTIONS, log_level="WARNING")
     reads = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
@@ -130,7 +133,7 @@ def make_server(bot: Bot) -> "MCPServer[Any]":
     @server.tool(title="提问 Ask", description=ASK, annotations=reads)
     def ask(question: Question) -> Answered:
         with _said():
-            return _answered(bot.ask(question), url)
+            return _answered(kept(bot.ask(question)), url)
 
     @server.tool(title="读文章 Read article", description=READ_ARTICLE, annotations=reads)
     def read_article(id: Identity, offset: Offset = 0) -> ArticlePage:
@@ -179,8 +182,13 @@ def _answered(answer: Answer, url: str) -> Answered:
                 url=source_url(evidence, url) if url else None,
             )
         )
-    confidence = round(answer.confidence, 4)
-    return Answered(answer=printable(answer.text), refused=answer.refused, confidence=confidence, sources=sources)
+    return Answered(
+        answer=printable(answer.text),
+        refused=answer.refused,
+        confidence=round(answer.confidence, 4),
+        sources=sources,
+        curated_source=printable(answer.curated_source),
+    )
 
 
 def _page(bot: Bot, identity: str, offset: int) -> ArticlePage:

@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from bot.errors import QueryError, WenquError
 from bot.excerpt import printable, source_name
+from bot.journal import recorder
 from bot.markup import MARKDOWN, render, source, source_url
 from bot.pipeline import Bot
 from bot.settings import Settings
@@ -130,6 +131,8 @@ def _check_model(name: str) -> None:
 
 
 def _add_chat(api: FastAPI, bot: Bot, settings: Settings) -> None:
+    kept = recorder(bot.settings, "openai")
+
     @api.post("/chat/completions")
     def complete(body: Conversation, request: Request) -> Response:
         _check_model(body.model)
@@ -138,7 +141,7 @@ def _add_chat(api: FastAPI, bot: Bot, settings: Settings) -> None:
             raise _bad_request(NO_QUESTION, "messages")
         task = task_reply(question)
         if task is None:
-            reply = _reply(bot.ask(question, body.history()), settings.public_url or str(request.base_url))
+            reply = _reply(kept(bot.ask(question, body.history())), settings.public_url or str(request.base_url))
         else:
             reply = Reply(json.dumps(task, ensure_ascii=False))
         # Characters, of the question that is read and of what is written: no language model runs, so no tokens exist.

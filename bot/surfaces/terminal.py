@@ -13,6 +13,7 @@ from rich.text import Text
 from bot.errors import WenquError
 from bot.excerpt import printable
 from bot.followup import MAX_TURNS
+from bot.journal import recorder
 from bot.pipeline import Bot
 from bot.rendering import render_answer, render_hits
 from bot.types import Answer
@@ -28,10 +29,11 @@ HELP = """直接输入问题,中文或英文;可以追问「那青岛呢?」 / T
 def chat(bot: Bot, console: Console, *, keep_history: bool) -> None:
     """Ask and answer until /quit or Ctrl-D. Without a terminal: one question a line of standard input, no prompt."""
     said: list[Answer] = []
+    kept = recorder(bot.settings, "terminal")
     if not sys.stdin.isatty():
         for line in sys.stdin:
             if line.strip():
-                _turn(bot, console, line.strip(), said)
+                _turn(bot, kept, console, line.strip(), said)
         return
     read = _reader(keep_history)
     console.print(Text("问渠 Wenqu — /help 帮助, /quit 退出", style="dim"))
@@ -45,7 +47,7 @@ def chat(bot: Bot, console: Console, *, keep_history: bool) -> None:
         if line in ("/quit", "/exit", "/q"):
             return
         if line:
-            _turn(bot, console, line, said)
+            _turn(bot, kept, console, line, said)
 
 
 def _reader(keep_history: bool) -> Callable[[], str]:
@@ -68,7 +70,7 @@ def _reader(keep_history: bool) -> Callable[[], str]:
     return session.prompt
 
 
-def _turn(bot: Bot, console: Console, line: str, said: list[Answer]) -> None:
+def _turn(bot: Bot, kept: Callable[[Answer], Answer], console: Console, line: str, said: list[Answer]) -> None:
     """Do one line. `said` are the answers of the session so far, on which the next question may lean."""
     command, _, rest = line.partition(" ")
     try:
@@ -84,7 +86,7 @@ def _turn(bot: Bot, console: Console, line: str, said: list[Answer]) -> None:
         elif command.startswith("/") and len(command) > 1:
             console.print(Text(f"没有命令 {printable(command)},输入 /help / unknown command: type /help"))
         else:
-            said.append(bot.ask(line, [answer.turn for answer in said]))
+            said.append(kept(bot.ask(line, [answer.turn for answer in said])))
             del said[:-MAX_TURNS]
             render_answer(console, said[-1])
     except WenquError as error:
@@ -95,7 +97,7 @@ def _turn(bot: Bot, console: Console, line: str, said: list[Answer]) -> None:
 
 
 def _sources(console: Console, said: list[Answer]) -> None:
-    if not said or not said[-1].evidence:
+    if not said or not (said[-1].evidence or said[-1].curated_source):
         console.print("还没有来源:先提一个问题 / no sources yet: ask a question first")
         return
     render_answer(console, said[-1], whole=True)

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import FileResponse
@@ -14,11 +14,13 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from bot.examples import Examples
 from bot.followup import resolved
+from bot.journal import MAX_COMMENT, Journal, recorder
 from bot.pipeline import Bot
 from bot.settings import Settings
 from bot.surfaces.source import GONE
 from bot.types import Answer, Turn, evidence_to_dict, hit_to_dict, passage_to_dict
 
+UNKNOWN = "没有这个回答 / there is no such answer"
 STATIC = Path(__file__).parents[1] / "static"
 # Characters of the answer sent at a time: whole code points, so that no half of a character ever travels alone.
 _PIECE = 24
@@ -67,15 +69,24 @@ class SearchQuestion(Question):
     explain: bool = Field(False, description="说明每个段落为何排在那里 / say why each passage stands where it does")
 
 
+class Feedback(BaseModel):
+    """A verdict on an answer; the last one counts."""
+
+    answer: str = Field(max_length=100, description="回答的 id / the id of the answer")
+    verdict: Literal[1, -1, 0] = Field(description="1 好, -1 不好, 0 收回 / 1 good, -1 bad, 0 taken back")
+    comment: str = Field("", max_length=MAX_COMMENT, description="说明 / a comment")
+
+
 def router(bot: Bot, settings: Settings) -> APIRouter | None:
     """The routes of the page and of its API; always on."""
     routes = APIRouter()
+    kept = recorder(bot.settings, "web")
 
     @routes.post("/api/ask", summary="One answer as JSON")
     def ask(body: FollowUp) -> dict[str, Any]:
-        return bot.ask(body.question, body.turns()).to_dict()
+        return kept(bot.ask(body.question, body.turns())).to_dict()
 
-    _add_chat(routes, bot)
+    _add_chat(routes, bot, kept)
 
     @routes.get("/api/source/{passage}", summary="A passage and the whole article that it stands in")
     def source(passage: str) -> dict[str, Any]:
@@ -99,15 +110,15 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
         return {"examples": list(examples.drawn())}
 
     _add_search(routes, bot)
+    _add_feedback(routes, bot)
     routes.mount("/static", StaticFiles(directory=STATIC))
     return routes
 
 
-def _add_chat(routes: APIRouter, bot: Bot) -> None:
+def _add_chat(routes: APIRouter, bot: Bot, kept: Callable[[Answer], Answer]) -> None:
     def begun(body: FollowUp) -> Iterator[tuple[Any, Iterator[Answer | str]]]:
-        with closing(
-            bot.stream(body.question, body.turns())
-        ) as events:  # closed when the client leaves: no model works for nobody
+        # Closed when the client leaves: no model works for nobody.
+        with closing(bot.stream(body.question, body.turns())) as events:
             yield next(events), events
 
     # A dependency runs before the first byte is sent, so that a bad question is still a 422 and not a broken stream.
@@ -117,12 +128,21 @@ def _add_chat(routes: APIRouter, bot: Bot) -> None:
         yield ServerSentEvent(event="sources", data=[evidence_to_dict(evidence) for evidence in found.evidence])
         for item in rest:
             if isinstance(item, Answer):
-                yield ServerSentEvent(event="done", data=item.to_dict())
+                yield ServerSentEvent(event="done", data=kept(item).to_dict())
                 return
             if not item:  # the model is silent: only by writing something does a client that left come to notice
                 yield ServerSentEvent(comment="…")
             for start in range(0, len(item), _PIECE):
                 yield ServerSentEvent(event="delta", data={"text": item[start : start + _PIECE]})
+
+
+def _add_feedback(routes: APIRouter, bot: Bot) -> None:
+    journal = Journal.of(bot.settings)
+
+    @routes.post("/api/feedback", status_code=204, summary="What the user thinks of an answer, by its id")
+    def feedback(body: Feedback) -> None:
+        if not journal.record_feedback(body.answer, "web", body.verdict, body.comment):
+            raise HTTPException(404, UNKNOWN)
 
 
 def _add_search(routes: APIRouter, bot: Bot) -> None:

@@ -143,29 +143,29 @@ class Counter:
         message = inbound("wechat", self._account.app_id or fields.get("ToUserName", ""), fields)
         known = _known_words(message, fields["MsgType"])
         first = self._desk.take(message, self.handle if known is None else partial(self._say, known), signed)
-        delivery = 1 if first else self._desk.journal.again(message.key)
+        delivery = 1 if first else self._desk.claims.again(message.key)
         if not delivery:
             raise Refused("replay")
         return await self._awaited(message, min(delivery, 3))
 
     async def _say(self, words: str, message: Inbound) -> None:
-        self._desk.journal.keep_reply(message.key, words)
+        self._desk.claims.keep_reply(message.key, words)
 
     async def handle(self, message: Inbound) -> None:
         """Answer a message: for whichever of its deliveries waits, else as the account allows."""
-        journal = self._desk.journal
+        claims = self._desk.claims
         if _CONTINUE.fullmatch(message.text):
-            nothing = PENDING if journal.owes("wechat", message.conversation) else NOTHING_MORE
-            journal.keep_reply(message.key, journal.next_rest(message.conversation) or nothing)
+            nothing = PENDING if claims.owes("wechat", message.conversation) else NOTHING_MORE
+            claims.keep_reply(message.key, claims.next_rest(message.conversation) or nothing)
             return
         reply = await self._desk.answer(message)
         text = render(reply.answer, PLAIN, self._public_url) if reply.answer else reply.text
         first, *rest = _numbered(text)
-        if not journal.keep_reply(message.key, first):
-            journal.keep_rest(message.conversation, rest)
+        if not claims.keep_reply(message.key, first):
+            claims.keep_rest(message.conversation, rest)
         elif not (self._account.api and await self._pushed(self._account.api, message, [first, *rest])):
             late = _numbered(LATE.format(question=message.text[:50]) + text)
-            journal.keep_rest(message.conversation, late, late=True)
+            claims.keep_rest(message.conversation, late, late=True)
 
     async def _pushed(self, api: Api, message: Inbound, texts: list[str]) -> bool:
         """Whether the account may send customer-service messages, and these were sent."""
@@ -183,13 +183,13 @@ class Counter:
         """The reply as soon as it is there; past the wait, nothing, or on the last delivery that it comes later."""
         begun = time.monotonic()
         while (passed := time.monotonic() - begun) < WAITS[delivery]:
-            if (text := self._desk.journal.reply(message.key)) is not None:
+            if (text := self._desk.claims.reply(message.key)) is not None:
                 return text
             await asyncio.sleep(min(0.05, 0.005 + passed / 10))
         if delivery < 3:
             await asyncio.sleep(_DROPPED_AFTER - WAITS[delivery])
             return ""
-        text = self._desk.journal.reply(message.key, last_call=True)
+        text = self._desk.claims.reply(message.key, last_call=True)
         if text is None and self._account.api:
             return "success"
         return PENDING if text is None else text

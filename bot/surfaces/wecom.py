@@ -49,7 +49,7 @@ def routes(bot: Bot, settings: Settings, crypto: Crypto, api: Api) -> APIRouter:
             message = inbound("wecom", crypto.receive_id, fields)
             if _is_due(message, fields):
                 taken = desk.take(message, handle, replay_key("wecom", asked))
-                if not taken and not desk.journal.again(message.key):
+                if not taken and not desk.claims.again(message.key):
                     raise Refused("replay")
         except Refused as refused:
             return refusal("wecom", refused)

@@ -86,7 +86,7 @@ class Channel:
         tenant, chat = text_at(body, "aibotid") or self._settings.wecom_bot_id, text_at(body, "chatid") or user
         inbound = Inbound(PLATFORM, tenant, chat, user, message_id, _words(body), req_id)
         if self._stopping:  # kept for the next process
-            self._desk.journal.claim([inbound.key], asdict(inbound))
+            self._desk.claims.claim([inbound.key], asdict(inbound))
         elif self._desk.take(inbound, self._answer):
             self._connection.requests.add(req_id)
 
