@@ -77,7 +77,7 @@ class Bot:
         return retriever.search(index, query, retriever.query_vector(query, self.embedder), k, legs)
 
     def ask(self, question: str, history: Sequence[Turn] = ()) -> Answer:
-        """The answer: people's own, a model's words, or the best sentence with at most `sources` passages; or a refusal.
+        """The answer: people's own, a model's words or the best sentence, and at most `sources` passages; or a refusal.
 
         `history` are the turns before, the last one last: a question that leans on them is made to stand alone.
         Raises QueryError for what is no question, IndexMissing and IndexDamaged when there is nothing to ask.

@@ -263,13 +263,13 @@ def test_the_terminal_keeps_the_turns_until_they_are_cleared(article_bot):
     console = Console(file=io.StringIO(), force_terminal=False, soft_wrap=True)
     said: list[Answer] = []
     for line in (WHY, "那北京呢?"):
-        terminal._turn(article_bot, console, line, said)
+        terminal._turn(article_bot, lambda answer: answer, console, line, said)
     assert "(理解为 / understood as: 北京为什么能成功?)" in console.file.getvalue()
-    terminal._turn(article_bot, console, "/sources", said)
+    terminal._turn(article_bot, lambda answer: answer, console, "/sources", said)
     assert console.file.getvalue().count("understood as") == 2
-    terminal._turn(article_bot, console, "/clear", said)
+    terminal._turn(article_bot, lambda answer: answer, console, "/clear", said)
     assert said == []
-    terminal._turn(article_bot, console, "那北京呢?", said)
+    terminal._turn(article_bot, lambda answer: answer, console, "那北京呢?", said)
     assert said[0].standalone == ""
     assert "忘掉" in terminal.HELP
 

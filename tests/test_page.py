@@ -504,20 +504,28 @@ def test_feedback_is_sent_taken_back_and_remembered(visit, bot):
 
     page = visit()
     ask(page, QUESTION)
-    assert page.locator(".thumb").count() == 0  # an answer without an id cannot be judged
+    with page.expect_response("**/api/feedback") as real:
+        page.click(".thumb.good")
+    assert real.value.status == 204  # the server knows the answer that it gave
+    unknown = sse(("sources", []), ("done", done | {"id": "", "evidence": []}))
+    page.route("**/api/chat", lambda route: route.fulfill(content_type="text/event-stream", body=unknown))
+    ask(page, "未登记的?")
+    assert page.locator(".turn:last-child .thumb").count() == 0  # an answer without an id cannot be judged
+    page.unroute("**/api/chat")
     page.route("**/api/chat", lambda route: route.fulfill(content_type="text/event-stream", body=body))
     page.route("**/api/feedback", rated)
     ask(page, "它呢?")
     notes = page.inner_text(".turn:last-child .notes")
     assert "理解为:西安地铁二号线哪年开通?" in notes
     assert "语言模型" in notes
+    last = page.locator(".turn:last-child")
     for button in (".thumb.good", ".thumb.bad", ".thumb.bad", ".thumb.good"):
         with page.expect_response("**/api/feedback"):
-            page.click(button)
+            last.locator(button).click()
     assert verdicts == [{"answer": "a7", "verdict": verdict} for verdict in (1, -1, 0, 1)]
-    expect(page.locator(".thumb.good")).to_have_attribute("aria-pressed", "true")
+    expect(last.locator(".thumb.good")).to_have_attribute("aria-pressed", "true")
     page.reload()
-    expect(page.locator(".thumb.good")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".turn:last-child .thumb.good")).to_have_attribute("aria-pressed", "true")
 
 
 def test_a_question_carries_the_turns_before_it_within_the_limit_of_a_body(visit):

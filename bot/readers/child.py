@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import logging
 import os
 import re
 import signal
@@ -133,6 +134,7 @@ def main() -> None:
     module, limits = sys.argv[1], Limits(**json.loads(sys.argv[2]))
     answer = os.dup(1)
     os.dup2(2, 1)
+    logging.disable(logging.CRITICAL)  # of a damaged file pypdf says something for each object
     data = sys.stdin.buffer.read()
     _bound(limits)
     result = json.dumps(_result(module, data, limits)).encode()

@@ -6,7 +6,6 @@ Parsed in a child process. Pictures of pages are not read: a scan needs OCR firs
 from __future__ import annotations
 
 import io
-import logging
 import math
 import unicodedata
 from typing import TYPE_CHECKING, Any
@@ -40,7 +39,6 @@ def parse(data: bytes) -> Document:
     """The same, in this process."""
     import pypdf
 
-    logging.disable(logging.CRITICAL)  # a damaged file is a warning for each object
     if b"%PDF-" not in data[:1024]:
         raise ReadError("E-FORMAT", "不是 PDF 文件", "not a PDF in fact", "另存为 PDF / save it as PDF")
     reader = pypdf.PdfReader(io.BytesIO(data))

@@ -108,7 +108,7 @@ function actions(done, verdict, onVerdict) {
   const said = element("span", "faint said");
   const row = element("div", "row actions");
   if (!done.refused) row.append(button("copy", () => copy(done, said)));
-  if (typeof done.id === "string" || typeof done.id === "number") row.append(...thumbs(done.id, verdict, onVerdict, said));
+  if (done.id) row.append(...thumbs(done.id, verdict, onVerdict, said));
   row.append(said);
   return row;
 }
