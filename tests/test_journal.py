@@ -65,6 +65,11 @@ def test_an_answer_comes_back_with_an_id_and_is_kept_with_what_was_decided(journ
     assert abs(asked.at - time.time()) < 60
 
 
+def test_a_follow_up_is_kept_as_it_was_understood(journal):
+    journal.keep(replace(answer("那北京呢?", refused=True), standalone="北京为什么能成功?"), "web")
+    assert [row.question for row in journal.recent(1)] == ["北京为什么能成功?"]
+
+
 def test_the_last_word_of_a_user_on_an_answer_counts(journal):
     known = journal.keep(answer(), "slack", "a1")
     assert known.id == "a1"
