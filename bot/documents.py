@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import readers
+from bot.content_cache import ContentCache
 from bot.errors import ReadError
 from bot.readers import Document, Reader
 
@@ -22,26 +23,15 @@ from bot.readers import Document, Reader
 _NOT_KEPT = {"E-TIME", "E-MEMORY", "E-CRASH"}
 
 
-class DocumentCache:
-    """Readers that remember. A damaged cache is thrown away: it holds nothing that cannot be read again."""
+class DocumentCache(ContentCache):
+    """Readers that remember."""
 
-    def __init__(self, path: Path, generation: str) -> None:
-        """Open or make the cache; entries that `generation` does not use are dropped at `close`."""
-        self._generation = generation
-        try:
-            self._connection = self._open(path)
-        except sqlite3.DatabaseError:
-            path.unlink()
-            self._connection = self._open(path)
-
-    @staticmethod
-    def _open(path: Path) -> sqlite3.Connection:
-        connection = sqlite3.connect(path)
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS documents (key BLOB PRIMARY KEY, content TEXT, sha256 BLOB, generation TEXT)"
-        )
-        connection.execute("SELECT count(*) FROM documents").fetchone()
-        return connection
+    table = "documents"
+    # The count reads every page of the file, damaged ones too.
+    schema = (
+        "CREATE TABLE IF NOT EXISTS documents (key BLOB PRIMARY KEY, content TEXT, sha256 BLOB, generation TEXT);"
+        "SELECT count(*) FROM documents"
+    )
 
     def read(self, reader: Reader, data: bytes) -> Document:
         """What the reader makes of the bytes, read now or before. Raises what it raises."""
@@ -71,12 +61,6 @@ class DocumentCache:
         row = (key, content, hashlib.sha256(content.encode()).digest(), self._generation)
         self._connection.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?)", row)
         self._connection.commit()  # a run that is interrupted goes on from here
-
-    def close(self) -> None:
-        """Drop what this generation did not use, and close."""
-        self._connection.execute("DELETE FROM documents WHERE generation != ?", (self._generation,))
-        self._connection.commit()
-        self._connection.close()
 
 
 def _outcome(reader: Reader, data: bytes) -> dict[str, Any]:

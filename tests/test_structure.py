@@ -15,6 +15,7 @@ LAYERS = [
     ["text"],
     ["encoding"],
     ["readers", "dictionary", "answer_type", "pinyin"],
+    ["content_cache"],
     ["ranker", "documents"],
     ["corpus", "passages", "embedder", "bridge", "lexical", "engines", "vectors"],
     ["curated"],
