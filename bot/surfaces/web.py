@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from bot.examples import Examples
 from bot.followup import resolved
-from bot.journal import MAX_COMMENT, Journal, recorder
+from bot.journal import MAX_COMMENT, Journal
 from bot.pipeline import Bot
 from bot.settings import Settings
 from bot.surfaces.source import GONE
@@ -80,7 +80,10 @@ class Feedback(BaseModel):
 def router(bot: Bot, settings: Settings) -> APIRouter | None:
     """The routes of the page and of its API; always on."""
     routes = APIRouter()
-    kept = recorder(bot.settings, "web")
+    journal = Journal.of(bot.settings)
+
+    def kept(answer: Answer) -> Answer:
+        return journal.keep(answer, "web")
 
     @routes.post("/api/ask", summary="One answer as JSON")
     def ask(body: FollowUp) -> dict[str, Any]:
@@ -110,7 +113,7 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
         return {"examples": list(examples.drawn())}
 
     _add_search(routes, bot)
-    _add_feedback(routes, bot)
+    _add_feedback(routes, journal)
     routes.mount("/static", StaticFiles(directory=STATIC))
     return routes
 
@@ -136,9 +139,7 @@ def _add_chat(routes: APIRouter, bot: Bot, kept: Callable[[Answer], Answer]) -> 
                 yield ServerSentEvent(event="delta", data={"text": item[start : start + _PIECE]})
 
 
-def _add_feedback(routes: APIRouter, bot: Bot) -> None:
-    journal = Journal.of(bot.settings)
-
+def _add_feedback(routes: APIRouter, journal: Journal) -> None:
     @routes.post("/api/feedback", status_code=204, summary="What the user thinks of an answer, by its id")
     def feedback(body: Feedback) -> None:
         if not journal.record_feedback(body.answer, "web", body.verdict, body.comment):
