@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -135,3 +137,30 @@ def served(app) -> Iterator[str]:
         server.should_exit = True
         thread.join(20)
     assert not thread.is_alive()
+
+
+class JsonReplies:
+    """Of a BaseHTTPRequestHandler that answers in JSON, as the API of a platform does."""
+
+    def send_json(self, answer: object) -> None:
+        text = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def platform_api(handler: type[BaseHTTPRequestHandler], **known) -> Iterator[ThreadingHTTPServer]:
+    """A server on loopback with what its handler is to know."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    vars(server).update(known)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import random
-import threading
 import time
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
-from conftest import SlowBot, write_articles
+from conftest import JsonReplies, SlowBot, platform_api, write_articles
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from wechatpy.crypto import WeChatCrypto
@@ -175,7 +174,7 @@ def test_an_answer_that_is_late_for_all_deliveries_waits_for_continue(slow, clie
     assert platform.send(text_xml("继续", "5")) == wechat.NOTHING_MORE
 
 
-class FakeApi(BaseHTTPRequestHandler):
+class FakeApi(JsonReplies, BaseHTTPRequestHandler):
     """WeChat's API: a token, and customer-service messages or the error that the server holds."""
 
     def do_POST(self):
@@ -185,25 +184,13 @@ class FakeApi(BaseHTTPRequestHandler):
         if answer is None:
             code = self.server.errors.pop(0) if self.server.errors else 0
             answer = {"errcode": code, "errmsg": "x"}
-        text = json.dumps(answer).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_):
-        pass
+        self.send_json(answer)
 
 
 @pytest.fixture
 def fake_api():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), FakeApi)
-    server.calls, server.errors = [], []
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with platform_api(FakeApi, calls=[], errors=[]) as server:
+        yield server
 
 
 def api_of(server) -> Api:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import random
-import threading
 import time
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import SlowBot
+from conftest import JsonReplies, SlowBot, platform_api
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from wechatpy.enterprise.crypto import WeChatCrypto
@@ -42,14 +41,14 @@ def text_xml(content: str, number: str, user: str = "zhangsan", kind: str = "tex
     )
 
 
-class FakeWeCom(BaseHTTPRequestHandler):
+class FakeWeCom(JsonReplies, BaseHTTPRequestHandler):
     """qyapi: gettoken and message/send; the first tokens of `stale` are said to have run out."""
 
     def do_GET(self):
         asked = parse_qs(urlsplit(self.path).query)
         assert asked == {"corpid": [CORP], "corpsecret": [SECRET]}
         self.server.tokens += 1
-        self._send({"errcode": 0, "access_token": f"canaryaccess{self.server.tokens}", "expires_in": 7200})
+        self.send_json({"errcode": 0, "access_token": f"canaryaccess{self.server.tokens}", "expires_in": 7200})
 
     def do_POST(self):
         if self.server.drops:
@@ -59,30 +58,16 @@ class FakeWeCom(BaseHTTPRequestHandler):
         token = parse_qs(urlsplit(self.path).query)["access_token"][0]
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if token in self.server.stale:
-            self._send({"errcode": 42001, "errmsg": "access_token expired"})
+            self.send_json({"errcode": 42001, "errmsg": "access_token expired"})
             return
         self.server.sent.append(body)
-        self._send({"errcode": 0, "errmsg": "ok"})
-
-    def _send(self, answer):
-        text = json.dumps(answer).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_):
-        pass
+        self.send_json({"errcode": 0, "errmsg": "ok"})
 
 
 @pytest.fixture
 def qyapi():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), FakeWeCom)
-    server.sent, server.stale, server.tokens, server.drops = [], set(), 0, 0
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with platform_api(FakeWeCom, sent=[], stale=set(), tokens=0, drops=0) as server:
+        yield server
 
 
 @pytest.fixture
