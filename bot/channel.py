@@ -30,6 +30,8 @@ _DRAIN_SECONDS = 60.0
 # How long a question may lean on one before, and how many conversations are remembered: some 10 MB of answers.
 _FRESH_SECONDS = 600.0
 _MAX_CONVERSATIONS = 2_000
+# A signed request may be this old or this far ahead: a clock that is off by more is a fault of its own.
+SIGNED_SECONDS = 300
 HELLO = {
     "zh": "你好,我是问渠。直接提问,我从文章里找出答案,标出证据;文章里没有的,我会说没有。",
     "en": "Hello, I am Wenqu. Ask me anything: I find the answer in the articles, mark the evidence, and say so "
@@ -70,6 +72,11 @@ class Reply:
     id: str
     text: str
     answer: Answer | None = None
+
+
+def is_current(timestamp: str, now: float) -> bool:
+    """Whether a request's timestamp, seconds since the epoch in ASCII digits, is within SIGNED_SECONDS of now."""
+    return re.fullmatch("[0-9]{1,12}", timestamp) is not None and abs(now - int(timestamp)) <= SIGNED_SECONDS
 
 
 class Memory:

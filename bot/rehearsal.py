@@ -12,10 +12,10 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from bot.channel import SIGNED_SECONDS
 from bot.doctor import unknown_channel
 from bot.platforms import PLATFORMS, Parcel, Platform
 from bot.settings import Settings
-from bot.tencent import FRESH_SECONDS
 from bot.types import BAD, GOOD, ODD, Finding
 
 _TIMEOUT = httpx.Timeout(15.0, connect=5.0)
@@ -112,8 +112,8 @@ def _forgeries(platform: Platform, client: httpx.Client, url: str) -> Iterator[F
     good = platform.message(platform.secret, now)
     forged = {
         "别的密钥 / another secret": platform.message(f"{platform.secret[:-1]}~", now),
-        "过期 / stale": platform.message(platform.secret, now - FRESH_SECONDS - 5),
-        "来自未来 / from the future": platform.message(platform.secret, now + FRESH_SECONDS + 5),
+        "过期 / stale": platform.message(platform.secret, now - SIGNED_SECONDS - 5),
+        "来自未来 / from the future": platform.message(platform.secret, now + SIGNED_SECONDS + 5),
         "没有签名 / unsigned": Parcel(good.method, {}, {}, good.body),
         "改过的正文 / an altered body": _altered(platform, good, client, url),
     }

@@ -21,12 +21,10 @@ from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
 
-from bot.channel import Inbound
+from bot.channel import Inbound, is_current
 from bot.errors import SettingsError
 
 log = logging.getLogger("wenqu")
-# A callback may be this old or this far ahead: a clock that is off by more is a fault of its own, said by the doctor.
-FRESH_SECONDS = 300
 _BLOCK = 32  # of the padding: PKCS#7, but of 32 bytes
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -47,8 +45,8 @@ def check_signature(given: str, *parts: str) -> None:
 
 
 def check_fresh(timestamp: str, now: float) -> None:
-    """Raise Refused unless the timestamp is within FRESH_SECONDS of now."""
-    if not re.fullmatch(r"[0-9]{1,12}", timestamp) or abs(now - int(timestamp)) > FRESH_SECONDS:
+    """Raise Refused unless the timestamp is current."""
+    if not is_current(timestamp, now):
         raise Refused("timestamp: 过期或时钟不准 / stale, or the clock is wrong")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from bot.channel import Inbound
+from bot.channel import Inbound, is_current
 from bot.pipeline import Bot
 from bot.settings import Settings
 from bot.surfaces.slack_replies import FEEDBACK, Channel, harmless, quiet
@@ -27,7 +27,6 @@ PROMPTS = [
     {"title": "人工智能排名前五的城市", "message": "人工智能综合排名前5名的城市有哪些?"},
     {"title": "Which cities lead in AI?", "message": "Which cities lead in artificial intelligence?"},
 ]
-_WINDOW_SECONDS = 300
 _EVENT_SUBTYPES = (None, "file_share", "thread_broadcast")
 _MENTIONS = re.compile(r"^(?:\s*<@[UW]\w+(?:\|[^>]*)?>[\s,:，：]*)+")
 _REFERENCE = re.compile(r"<([@#!]|(?=[a-z]+:))([^<>|]*)(?:\|([^<>]*))?>")
@@ -62,7 +61,7 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
 
 def verified(secret: str, timestamp: str, signature: str, body: bytes, now: float) -> bool:
     """Whether Slack signed the body within five minutes of `now`, seconds since the epoch."""
-    if not re.fullmatch("[0-9]{1,12}", timestamp) or abs(now - int(timestamp)) > _WINDOW_SECONDS:
+    if not is_current(timestamp, now):
         return False
     digest = hmac.new(secret.encode(), b"v0:" + timestamp.encode() + b":" + body, hashlib.sha256).hexdigest()
     return hmac.compare_digest(f"v0={digest}".encode(), signature.encode())
