@@ -164,3 +164,11 @@ def platform_api(handler: type[BaseHTTPRequestHandler], **known) -> Iterator[Thr
     finally:
         server.shutdown()
         server.server_close()
+
+
+def wait_for(sent: list, count: int) -> list:
+    """The list, once it holds so many, or after 20 seconds."""
+    until = time.monotonic() + 20
+    while len(sent) < count and time.monotonic() < until:
+        time.sleep(0.01)
+    return sent

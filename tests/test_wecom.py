@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import JsonReplies, SlowBot, platform_api
+from conftest import JsonReplies, SlowBot, platform_api, wait_for
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from wechatpy.enterprise.crypto import WeChatCrypto
@@ -98,13 +98,6 @@ def send(client, body: str) -> None:
     outer, asked = request(body)
     response = client.post("/wecom", params=asked, content=outer.encode())
     assert (response.status_code, response.text) == (200, "")
-
-
-def wait_for(sent: list, count: int) -> list:
-    until = time.monotonic() + 20
-    while len(sent) < count and time.monotonic() < until:
-        time.sleep(0.01)
-    return sent
 
 
 @pytest.mark.parametrize("path", ["/wecom", "/wecom/"])
