@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 import threading
 import time
@@ -40,6 +41,39 @@ ARTICLES = {
         "<p>西安地铁二号线于2011年9月16日开通,是西北地区第一条地铁线路。</p><script>alert(1)</script></article></body></html>"
     ),
 }
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the reliability checks."""
+    parser.addoption("--full", action="store_true", help="the long run of tests/reliability")
+    parser.addoption("--seed", help="the seed of tests/reliability, to repeat a run")
+    parser.addoption("--promises", metavar="FILE", help="where tests/reliability writes its figures, a JSON line each")
+
+
+@pytest.fixture(scope="session")
+def full(pytestconfig: pytest.Config) -> bool:
+    """Whether the long run was asked for: more points, more seeds, more seconds."""
+    return bool(pytestconfig.getoption("--full"))
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """The seed of this run; `--seed N` repeats one."""
+    return int(pytestconfig.getoption("--seed") or random.SystemRandom().randrange(2**32))
+
+
+@pytest.fixture
+def promise(pytestconfig: pytest.Config, request: pytest.FixtureRequest):
+    """Records what was measured of a promise, for the report: promise("P1", "what holds", kill_points=40, ...)."""
+
+    def record(identity: str, claim: str, **figures: object) -> None:
+        file = pytestconfig.getoption("--promises")
+        if file:
+            line = {"promise": identity, "claim": claim, "figures": figures, "test": request.node.name}
+            with Path(file).open("a", encoding="utf-8") as out:
+                out.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+
+    return record
 
 
 @pytest.fixture(scope="session", autouse=True)
