@@ -64,7 +64,7 @@ def seed(pytestconfig: pytest.Config) -> int:
 
 @pytest.fixture
 def promise(pytestconfig: pytest.Config, request: pytest.FixtureRequest):
-    """Records what was measured, for the report: promise("P1", "what holds", kill_points=40)."""
+    """Records a figure for the report, by promise: what holds, and its numbers by name."""
 
     def record(identity: str, claim: str, **figures: object) -> None:
         file = pytestconfig.getoption("--promises")
