@@ -144,7 +144,7 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the name is logging's
         """The first line."""
-        record.message = printable(record.message).replace("\n", " ")
+        record.message = " ".join(printable(record.message).splitlines())
         return super().formatMessage(record)
 
 
