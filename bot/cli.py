@@ -59,6 +59,7 @@ def serve(
     index: IndexFolder = None,
     host: Annotated[str | None, typer.Option(help="监听地址 / address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="端口 / port")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="进程数 / processes")] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="没有密钥也对外开放 / open to others without a key")
     ] = False,
@@ -66,9 +67,11 @@ def serve(
     """启动网页和接口 / Serve the page and the API."""
     from bot import server
 
-    settings = load_settings(corpus=corpus, index=index, host=host, port=port, insecure=insecure or None)
-    server.check_address(settings)  # said at once, not after an index run
-    server.serve(_ready_bot(settings), settings, lambda url: err.print(f"问渠 {url}  (Ctrl-C 停止 / stops)"))
+    settings = load_settings(
+        corpus=corpus, index=index, host=host, port=port, workers=workers, insecure=insecure or None
+    )
+    said = "问渠 {}  (Ctrl-C 停止 / stops)"
+    server.serve(lambda: _ready_bot(settings), settings, lambda url: err.print(said.format(url)))
 
 
 @cli.command()

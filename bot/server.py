@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import multiprocessing
 import signal
 import socket
 import threading
 from collections.abc import Callable
+from multiprocessing.context import SpawnProcess
 from types import FrameType
 
 import uvicorn
@@ -19,9 +22,12 @@ from bot.pipeline import Bot
 from bot.settings import Settings
 from bot.telemetry import set_up_logging
 
+log = logging.getLogger("wenqu")
 # A stopping server leaves a model this long to finish what it writes; then the passages are the answer. A stream that
 # nobody reads is cut after ten seconds.
 _GRACE_SECONDS, _CUT_SECONDS = 5.0, 10
+_FIRST = "问渠那得清如许?"
+_LOOK_SECONDS = 0.5  # how often it is looked whether a worker died
 
 
 def check_address(settings: Settings) -> None:
@@ -34,11 +40,27 @@ def check_address(settings: Settings) -> None:
         )
 
 
-def serve(bot: Bot, settings: Settings, started: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C; `started` is told the address. Raises SettingsError when it cannot be had."""
+def serve(ready: Callable[[], Bot], settings: Settings, started: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C; `ready` makes a bot whose index is built, `started` is told the address.
+
+    Raises SettingsError when the address cannot be had.
+    """
     check_address(settings)
     set_up_logging(settings.log)
     _allow_many_connections()
+    bot: Bot | None = ready()
+    with _listening(settings.host, settings.port) as listener:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        started(f"http://{host}:{listener.getsockname()[1]}")
+        if settings.workers == 1 and bot:
+            _run(bot, settings, listener)
+        else:
+            bot = None  # each worker has its own over the same files
+            _supervise(settings, listener)
+
+
+def _run(bot: Bot, settings: Settings, listener: socket.socket) -> None:
+    bot.found(_FIRST)  # loads what the first question of a user would wait for: dictionaries, weights
     app = create_app(bot, settings)
     config = uvicorn.Config(
         app,
@@ -48,10 +70,36 @@ def serve(bot: Bot, settings: Settings, started: Callable[[str], None]) -> None:
         server_header=False,
         timeout_graceful_shutdown=_CUT_SECONDS,
     )
-    with _listening(settings.host, settings.port) as listener:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        started(f"http://{host}:{listener.getsockname()[1]}")
-        _Server(config, app, bot).run(sockets=[listener])
+    _Server(config, app, bot).run(sockets=[listener])
+
+
+def _supervise(settings: Settings, listener: socket.socket) -> None:
+    """Run the workers, each of which accepts from the one socket; one that dies is replaced."""
+    stopping = threading.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda *_: stopping.set())
+    context = multiprocessing.get_context("spawn")  # the libraries below have threads, which a fork would lose
+
+    def started() -> SpawnProcess:
+        worker = context.Process(target=_work, args=(settings, listener))
+        worker.start()
+        return worker
+
+    workers = [started() for _ in range(settings.workers)]
+    while not stopping.wait(_LOOK_SECONDS):
+        for number, worker in enumerate(workers):
+            if not worker.is_alive():
+                log.error("a worker ended with %s and is replaced", worker.exitcode)
+                workers[number] = started()
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join()
+
+
+def _work(settings: Settings, listener: socket.socket) -> None:
+    set_up_logging(settings.log)
+    _run(Bot(settings), settings, listener)
 
 
 class _Server(uvicorn.Server):

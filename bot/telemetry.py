@@ -32,7 +32,7 @@ from bot.pipeline import Bot
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # An answer takes 2 to 20 ms, with a model's words up to a minute.
 _BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30, 60)
-disable_created_metrics()  # a series more for each series, which says when it began
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each series, which says when it began
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 

@@ -343,6 +343,43 @@ def test_p22_without_settings_only_this_machine_is_listened_to(promise, settings
     assert listening == ["0100007F"]
 
 
+def test_p9_a_worker_that_dies_is_replaced_and_the_others_serve(promise, settings, embedder, tmp_path):
+    build_index(settings, embedder)
+    with serving(settings, tmp_path / "errors", WENQU_WORKERS=2) as server:
+
+        def workers() -> list[int]:
+            children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text(
+                encoding="ascii"
+            )
+            lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.split()}
+            return [pid for pid, line in lines.items() if b"spawn_main" in line]
+
+        deadline = time.monotonic() + 60
+        with httpx.Client(base_url=server.url, timeout=60) as client:
+            assert client.post("/api/ask", json={"question": QUESTIONS[0]}).status_code == 200
+        before = workers()
+        assert len(before) == 2
+        os.kill(before[0], signal.SIGKILL)
+        failed = 0
+        while set(workers()) & {before[0]} or len(workers()) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        for question in QUESTIONS * 4:
+            try:
+                failed += (
+                    httpx.post(f"{server.url}/api/ask", json={"question": question}, timeout=30).status_code != 200
+                )
+            except httpx.TransportError:
+                failed += 1
+        after = workers()
+        server.process.send_signal(signal.SIGTERM)
+        code = server.process.wait(30)
+        assert "Traceback" not in server.said
+    gone = [pid for pid in {*before, *after} if Path(f"/proc/{pid}").exists()]
+    promise("P9", "a worker that dies is replaced", workers=len(after), failed=failed, exit_code=code, left=len(gone))
+    assert (len(after), failed, code, gone) == (2, 0, 0, [])
+
+
 @pytest.mark.skipif("not config.getoption('--full')", reason="half an hour: --full")
 def test_p11_memory_stays_flat_for_half_an_hour(promise, settings, embedder, tmp_path):
     build_index(settings, embedder)
