@@ -16,15 +16,14 @@ from bot.corpus import ANSWERS, Skipped, read_article, scan
 from bot.curated import NO_ANSWERS, Curated
 from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
 from bot.documents import DocumentCache
-from bot.engines import engine_class
 from bot.errors import CorpusError, ReadError
-from bot.index import GENERATION, made_by, publish, sha256, vectors_file, writing
-from bot.lexical import LexicalWriter
+from bot.index import GENERATION, engine_of, made_by, publish, sha256, vectors_file, writing
+from bot.lexical import LexicalWriter, passage_terms
 from bot.passages import cut
 from bot.pinyin import pinyin_of
 from bot.settings import Settings
 from bot.store import StoreWriter
-from bot.types import Embedder, Passage
+from bot.types import Embedder, LexicalEngine, Passage
 from bot.vectors import VectorCache
 
 _BATCH = 512  # passages embedded at a time
@@ -75,7 +74,7 @@ class _Builder:
         self.dictionary = self._take_dictionary()
         self.curated = self._take_answers()
         self.lexical = LexicalWriter(folder / "lexical", self.dictionary)
-        self.engine = engine_class(settings.engine)(embedder.dim)
+        self.engine = engine_of(settings)(embedder.dim)
         self.cache = VectorCache(settings.index / "cache.sqlite", embedder, generation)
         self.documents = DocumentCache(settings.index / "documents.sqlite", generation)
         self.waiting: list[Passage] = []
@@ -144,7 +143,11 @@ class _Builder:
 
     def _embed(self) -> None:
         if self.waiting:
-            self.engine.add(self.cache.encode([passage.text for passage in self.waiting]))
+            vectors = self.cache.encode([passage.text for passage in self.waiting])
+            if isinstance(self.engine, LexicalEngine):
+                self.engine.add_passages(vectors, [passage_terms(one, self.dictionary) for one in self.waiting])
+            else:
+                self.engine.add(vectors)
             self.waiting.clear()
 
     def _abandon(self) -> NoReturn:

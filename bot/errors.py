@@ -54,6 +54,18 @@ class IndexUnwritable(WenquError):  # noqa: N818
     """The index folder cannot be written: no room, no right, or an I/O error."""
 
 
+class EngineDown(WenquError):  # noqa: N818
+    """The server that holds the vectors does not answer, or no longer holds them; words alone still answer."""
+
+    def __init__(self, url: str, detail: object) -> None:
+        """Name the server and what it said."""
+        super().__init__(
+            f"向量服务不可用: {url} ({detail})",
+            "the vector server cannot be used",
+            "启动它,或 wenqu index / start it, or wenqu index",
+        )
+
+
 class ModelError(WenquError):
     """The embedding model cannot be loaded."""
 

@@ -42,7 +42,7 @@ GENERATION = re.compile(r"gen-(\d{6})")
 class Index:
     """An opened generation. `degraded` names the part that could not be used, and why."""
 
-    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, manifest: dict[str, Any], settings: Settings) -> None:
         """Open a verified generation."""
         self.generation = folder.name
         self.manifest = manifest
@@ -53,7 +53,7 @@ class Index:
         self.curated = load_curated(folder, self.dictionary)
         self.engine: Engine | None = None
         try:
-            loader = engine_class(manifest["engine"]).load
+            loader = engine_of(settings).load
             self.engine = loader(vectors_file(folder, manifest["engine"]), manifest["dim"], manifest["passages"])
         except SettingsError as error:  # FAISS is missing or cannot run on this machine: words alone still answer
             self.degraded["vectors"] = str(error)
@@ -95,6 +95,11 @@ def made_by(settings: Settings, embedder: Embedder) -> dict[str, Any]:
         "passage_size": settings.passage_size,
         "engine": settings.engine,
     }
+
+
+def engine_of(settings: Settings) -> type[Engine]:
+    """The class of the engine that the settings name. Raises SettingsError."""
+    return engine_class(settings.engine, settings.engine_url, settings.engine_token.get_secret_value())
 
 
 def vectors_file(folder: Path, engine: str) -> Path:
@@ -139,7 +144,7 @@ def open_index(settings: Settings, embedder: Embedder) -> Index:
             or sha256(file) != entry["sha256"]
         ):
             raise IndexDamaged(file)
-    return Index(folder, manifest)
+    return Index(folder, manifest, settings)
 
 
 def _verified_manifest(folder: Path, digest: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ tantivy cuts nothing itself: its fields are split at white space only, so that i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tantivy
@@ -26,7 +26,7 @@ _HEAP_BYTES = 64 * 1024 * 1024
 
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    builder.add_unsigned_field("row", fast=True)
+    builder.add_unsigned_field("row", fast=True, indexed=True)
     for field in (*FIELD_WEIGHTS, "grams"):
         builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
     return builder.build()
@@ -85,19 +85,21 @@ class LexicalIndex:
         self._schema = self._index.schema
         self._searcher = self._index.searcher()
 
-    def search(self, query: Query, k: int) -> list[tuple[int, float]]:
-        """The `k` best (row, BM25 score), best first; equal scores in row order."""
+    def search(self, query: Query, k: int, rows: Sequence[int] | None = None) -> list[tuple[int, float]]:
+        """The `k` best (row, BM25 score), best first, equal scores in row order; of the given `rows` alone, if any."""
         clauses = [self._term_clause(term.alternatives) for term in query.terms]
         for gram in content_bigrams(query.translated):
             clauses.append(self._clause("grams", gram, GRAM_WEIGHT))
         if not clauses:
             return []
-        found = self._searcher.search(
-            tantivy.Query.boolean_query([(tantivy.Occur.Should, clause) for clause in clauses]), k, count=False
-        ).hits
-        rows = self._searcher.fast_field_values("row", [address for _, address in found])
+        asked = tantivy.Query.boolean_query([(tantivy.Occur.Should, clause) for clause in clauses])
+        if rows is not None:
+            only = tantivy.Query.const_score_query(tantivy.Query.term_set_query(self._schema, "row", list(rows)), 0.0)
+            asked = tantivy.Query.boolean_query([(tantivy.Occur.Must, only), (tantivy.Occur.Must, asked)])
+        found = self._searcher.search(asked, k, count=False).hits
+        found_rows = self._searcher.fast_field_values("row", [address for _, address in found])
         return sorted(
-            ((int(row or 0), float(score)) for row, (score, _) in zip(rows, found, strict=True)),
+            ((int(row or 0), float(score)) for row, (score, _) in zip(found_rows, found, strict=True)),
             key=lambda x: (-x[1], x[0]),
         )
 
@@ -142,3 +144,20 @@ class LexicalIndex:
 def _idf(count: int, frequency: float) -> float:
     """BM25's inverse document frequency, as tantivy computes it."""
     return math.log(1 + (count - frequency + 0.5) / (frequency + 0.5))
+
+
+def passage_terms(passage: Passage, dictionary: Dictionary) -> list[str]:
+    """All terms of a passage in one list, for an engine that holds them in one field; bigrams are marked as such."""
+    folded = fold(passage.text)
+    words = [word for text in (passage.title, passage.heading) for word in dictionary.words(fold(text))]
+    return [*words, *dictionary.words(folded), *map(_gram, bigrams(folded))]
+
+
+def query_terms(query: Query) -> list[str]:
+    """What such an engine is asked for: every alternative of every word, and the bigrams."""
+    words = [alternative for term in query.terms for alternative in term.alternatives]
+    return [*words, *map(_gram, content_bigrams(query.translated))]
+
+
+def _gram(pair: str) -> str:
+    return f"g{pair}"

@@ -8,9 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from bot import ranker
+from bot.errors import EngineDown
 from bot.index import Index
+from bot.lexical import query_terms
 from bot.text import fold, is_chinese
-from bot.types import Embedder, Hit, Passage, Query, Vectors
+from bot.types import Embedder, Engine, Hit, LexicalEngine, Passage, Query, Vectors
 
 LEGS = ("lexical", "dense")
 # Candidates each leg brings. 100 and 200 give the same figures on every visible set.
@@ -83,6 +85,8 @@ def candidates(
     index: Index, query: Query, vector: Vectors | None, legs: tuple[str, ...] = LEGS
 ) -> tuple[dict[int, float], dict[int, float]]:
     """Row -> BM25 of the lexical leg's best, and row -> cosine of every row that either leg brought."""
+    if len(legs) > 1 and vector is not None and isinstance(index.engine, LexicalEngine):
+        return _from_server(index, index.engine, query, vector)
     lexical = dict(index.lexical.search(query, DEPTH)) if "lexical" in legs else {}
     dense: dict[int, float] = {}
     if "dense" in legs and index.engine is not None and vector is not None:
@@ -91,6 +95,26 @@ def candidates(
         union = np.array(sorted({*map(int, rows), *lexical}), dtype=np.int64)
         scores = index.engine.scores(vector, union)
         dense = {int(row): float(score) for row, score in zip(union, scores, strict=True)}
+    return lexical, dense
+
+
+def _from_server(
+    index: Index, engine: LexicalEngine, query: Query, vector: Vectors
+) -> tuple[dict[int, float], dict[int, float]]:
+    """What `candidates` gives, the rows found by a server; while it is down, words alone, and `degraded` says so."""
+    assert isinstance(engine, Engine)
+    try:
+        if engine.holds_words:
+            rows = engine.search_fused(vector, query_terms(query), DEPTH)
+            lexical = dict(index.lexical.search(query, max(1, len(rows)), [int(row) for row in rows]))
+        else:
+            lexical = dict(index.lexical.search(query, DEPTH))
+            rows = np.array(sorted({*map(int, engine.search(vector, DEPTH)[0]), *lexical}), dtype=np.int64)
+        dense = dict(zip(map(int, rows), map(float, engine.scores(vector, rows)), strict=True))
+    except EngineDown as error:
+        index.degraded["vectors"] = str(error)
+        return dict(index.lexical.search(query, DEPTH)), {}
+    index.degraded.pop("vectors", None)
     return lexical, dense
 
 

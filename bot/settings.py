@@ -28,6 +28,10 @@ class Settings(BaseSettings):
         BUNDLED_MODEL, description="Embedding model: bundled, or a sentence-transformers name or folder."
     )
     engine: str = Field("faiss", pattern="^[a-z_]+$", description="Vector engine: a module of bot/engines.")
+    engine_url: str = Field(
+        "", pattern="^[^ @?#]*$", description="Address of the engine's server, or for milvus-lite a file, NAME.db."
+    )
+    engine_token: SecretStr = Field(_NO_SECRET, description="Token of that server, user:password.")
     passage_size: int = Field(500, ge=50, le=500, description="Most characters of a passage.")
     sources: int = Field(3, ge=1, le=20, description="Most sources an answer shows.")
     threshold: float = Field(0.4, ge=0, le=1, description="Confidence below which the bot declines to answer.")

@@ -11,6 +11,8 @@ import pkgutil
 from bot import types
 from bot.errors import SettingsError
 
+_CURES = {"milvus": "pip install -e '.[milvus]'"}
+
 
 def engine_names() -> list[str]:
     """The names of the engines that this folder holds."""
@@ -24,13 +26,17 @@ def check_engine_name(name: str) -> None:
         raise SettingsError(f"没有向量引擎 {name}", "there is no engine of that name", f"WENQU_ENGINE = one of {known}")
 
 
-def engine_class(name: str) -> type[types.Engine]:
-    """The engine's class, imported now. Raises SettingsError when there is none or its package is missing."""
+def engine_class(name: str, url: str = "", token: str = "") -> type[types.Engine]:
+    """The engine's class, imported now; one that lives on a server is bound to `url` and `token`.
+
+    Raises SettingsError when there is none or its package is missing.
+    """
     check_engine_name(name)
     try:
-        engine: type[types.Engine] = importlib.import_module(f"{__name__}.{name}").Engine
+        module = importlib.import_module(f"{__name__}.{name}")
     except ImportError as error:
         raise SettingsError(
-            f"引擎 {name} 缺少依赖", f"the engine cannot be imported: {error}", "pip install -e . or WENQU_ENGINE=exact"
+            f"引擎 {name} 缺少依赖", f"the engine cannot be imported: {error}", _CURES.get(name, "pip install -e . or WENQU_ENGINE=exact")
         ) from error
+    engine: type[types.Engine] = module.at(url, token) if hasattr(module, "at") else module.Engine
     return engine

@@ -1,0 +1,202 @@
+"""The engine past one machine: Milvus holds vectors and terms, and fuses both legs by rank; see bot.types.LexicalEngine.
+
+Only what milvus-lite and a cluster both do is used: terms are cut here, never there, and no score of BM25 is read, for
+Lite's is negative, and its document frequencies are those of a segment. The file of a generation names its collection,
+so that a process that still reads the old generation never meets the rows of the new one, as an alias would let it.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import grpc
+import numpy as np
+from pymilvus import AnnSearchRequest, DataType, Function, FunctionType, MilvusClient, RRFRanker
+from pymilvus.exceptions import MilvusException
+
+from bot.errors import EngineDown, IndexDamaged, SettingsError
+from bot.types import Rows, Vectors
+
+PREFIX = "wenqu_"
+_SECONDS = 5.0  # that one request may take
+_BATCH = 1000  # rows of one request: 256 numbers and at most 64 kB of terms each, where 64 MB are allowed
+_TERM_BYTES = 60_000  # a VARCHAR of Milvus holds 65,535
+_RRF = 60  # the constant of reciprocal rank fusion, Cormack et al. 2009
+_WORDS_SINCE = (2, 5)  # the release of the server that brought BM25
+
+
+def at(url: str, token: str) -> type[Engine]:
+    """The engine of one server. Raises SettingsError without an address."""
+    if not url:
+        raise SettingsError(
+            "引擎 milvus 需要 WENQU_ENGINE_URL",
+            "the engine milvus needs an address",
+            "WENQU_ENGINE_URL=http://HOST:19530, or FILE.db for milvus-lite",
+        )
+    return type("Engine", (Engine,), {"url": url, "token": token})
+
+
+class Engine:
+    """One collection: row, vector and terms of every passage."""
+
+    url = ""
+    token = ""
+
+    def __init__(self, dim: int) -> None:
+        """An empty engine for vectors of `dim` numbers; its collection is made with the first of them."""
+        self._dim, self._count, self._made = dim, 0, False
+        self._collection = PREFIX + uuid.uuid4().hex
+        self.holds_words = False
+
+    @cached_property
+    def _client(self) -> MilvusClient:
+        return MilvusClient(self.url, token=self.token, timeout=_SECONDS)
+
+    def __len__(self) -> int:
+        """How many vectors it holds."""
+        return self._count
+
+    def add(self, vectors: Vectors) -> None:
+        """Append vectors, shape (n, dim). Raises EngineDown."""
+        self.add_passages(vectors, [()] * len(vectors))
+
+    def add_passages(self, vectors: Vectors, terms: Sequence[Sequence[str]]) -> None:
+        """Append vectors and the terms of their passages. Raises EngineDown."""
+        with self._asked():
+            if not self._made:
+                self._make()
+            rows = [
+                {"row": row, "vector": vector, **({"seg": joined(words)} if self.holds_words else {})}
+                for row, (vector, words) in enumerate(zip(vectors, terms, strict=True), start=self._count)
+            ]
+            for first in range(0, len(rows), _BATCH):
+                self._client.upsert(self._collection, rows[first : first + _BATCH])
+            self._count += len(rows)
+
+    def search(self, query: Vectors, k: int) -> tuple[Rows, Vectors]:
+        """The `k` best rows and their inner products, best first. Raises EngineDown."""
+        if not self._count:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        with self._asked():
+            found = self._client.search(
+                self._collection, [query], limit=k, anns_field="vector", search_params=_nearest(k), timeout=_SECONDS
+            )[0]
+        rows = np.array([hit["row"] for hit in found], dtype=np.int64)
+        scores = self.scores(query, rows)  # of what is stored: the sign of a distance has changed between releases
+        order = np.lexsort((rows, -scores))
+        return rows[order], scores[order]
+
+    def search_fused(self, query: Vectors, terms: Sequence[str], k: int) -> Rows:
+        """The `k` best rows of both legs by reciprocal ranks, best first. Raises EngineDown."""
+        if not terms:
+            return self.search(query, k)[0]
+        dense = AnnSearchRequest([query], "vector", _nearest(k), k)
+        lexical = AnnSearchRequest([joined(terms)], "words", {"metric_type": "BM25"}, k)
+        with self._asked():
+            found = self._client.hybrid_search(
+                self._collection, [dense, lexical], RRFRanker(_RRF), limit=2 * k, timeout=_SECONDS
+            )[0]
+        return np.array([hit["row"] for hit in found], dtype=np.int64)
+
+    def scores(self, query: Vectors, rows: Rows) -> Vectors:
+        """The inner products of the given rows, in their order. Raises EngineDown."""
+        if not len(rows):
+            return np.empty(0, dtype=np.float32)
+        with self._asked():
+            found = self._client.query(
+                self._collection, f"row in {list(map(int, rows))}", ["row", "vector"], timeout=_SECONDS
+            )
+        vectors = {hit["row"]: hit["vector"] for hit in found}
+        if missing := [row for row in rows if row not in vectors]:
+            raise EngineDown(self.url, f"row {missing[0]} is not in {self._collection}")
+        return np.array([vectors[row] for row in rows], dtype=np.float32) @ query
+
+    def save(self, path: Path) -> None:
+        """Write where the rows are, once the server keeps them. Raises EngineDown."""
+        with self._asked():
+            if self._made:
+                self._client.flush(self._collection)
+        state = {
+            "about": "the collection of this generation on the server of WENQU_ENGINE_URL, which holds its vectors",
+            "collection": self._collection,
+            "dim": self._dim,
+            "count": self._count,
+            "holds_words": self.holds_words,
+        }
+        path.write_text(json.dumps(state, indent=1) + "\n", encoding="ascii")
+
+    @classmethod
+    def load(cls, path: Path, dim: int, count: int) -> Self:
+        """Read what `save` wrote; the server is asked with the first question, so it may start later than we do.
+
+        Raises IndexDamaged when the file speaks of anything but `count` vectors of `dim` numbers.
+        """
+        try:
+            state = json.loads(path.read_text(encoding="ascii"))
+            found = state["dim"], state["count"]
+            engine = cls(dim)
+            engine._collection, engine.holds_words = state["collection"], state["holds_words"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise IndexDamaged(path, error) from error
+        if found != (dim, count):
+            raise IndexDamaged(path, f"{found}, expected {(dim, count)}")
+        engine._count, engine._made = count, True
+        return engine
+
+    def drop(self) -> None:
+        """Remove the collection from the server. Raises EngineDown."""
+        with self._asked():
+            self._client.drop_collection(self._collection, timeout=_SECONDS)
+
+    def _make(self) -> None:
+        local = self.url.endswith(".db")
+        version = () if local else tuple(map(int, self._client.get_server_version().lstrip("v").split(".")[:2]))
+        self.holds_words = local or version >= _WORDS_SINCE
+        make_collection(self._client, self._collection, self._dim, self.holds_words, exact=local)
+        self._made = True
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Whatever the server or the way to it does wrong is EngineDown."""
+        try:
+            yield
+        except (MilvusException, grpc.RpcError, ValueError, OSError) as error:
+            raise EngineDown(self.url, getattr(error, "message", str(error)).splitlines()[0]) from error
+
+
+def make_collection(client: MilvusClient, name: str, dim: int, words: bool, exact: bool) -> None:
+    """Make and load a collection; `exact` compares every vector, else HNSW does, and `words` adds the lexical leg."""
+    schema: Any = client.create_schema()
+    schema.add_field("row", DataType.INT64, is_primary=True)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dim)
+    index: Any = client.prepare_index_params()
+    graph = {} if exact else {"params": {"M": 32, "efConstruction": 256}}
+    index.add_index("vector", index_type="FLAT" if exact else "HNSW", metric_type="IP", **graph)
+    if words:
+        analyzer = {"tokenizer": "standard"}
+        schema.add_field(
+            "seg", DataType.VARCHAR, max_length=65_535, enable_analyzer=True, analyzer_params=analyzer
+        )
+        schema.add_field("words", DataType.SPARSE_FLOAT_VECTOR)
+        schema.add_function(Function("bm25", FunctionType.BM25, ["seg"], ["words"]))
+        index.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
+    client.create_collection(name, schema=schema, index_params=index, consistency_level="Strong")
+    client.load_collection(name)
+
+
+def joined(terms: Sequence[str]) -> str:
+    """Terms as the analyzer `standard` leaves them: it cuts at all but letters and digits, so c++ goes as cx2bx2b."""
+    text = " ".join("".join(c if c.isalnum() else f"x{ord(c):x}" for c in term) for term in terms)
+    if len(text.encode()) > _TERM_BYTES:
+        text = text.encode()[:_TERM_BYTES].decode(errors="ignore").rpartition(" ")[0]
+    return text or "x0"  # a text without any term would be refused
+
+
+def _nearest(k: int) -> dict[str, Any]:
+    return {"metric_type": "IP", "params": {"ef": max(2 * k, 128)}}
