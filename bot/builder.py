@@ -7,6 +7,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -16,14 +17,15 @@ from bot.corpus import ANSWERS, Skipped, read_article, scan
 from bot.curated import NO_ANSWERS, Curated
 from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
 from bot.documents import DocumentCache
-from bot.errors import CorpusError, ReadError
+from bot.engines import LexicalEngine
+from bot.errors import CorpusError, EngineDown, IndexDamaged, ReadError
 from bot.index import GENERATION, engine_of, made_by, publish, sha256, vectors_file, writing
 from bot.lexical import LexicalWriter, passage_terms
 from bot.passages import cut
 from bot.pinyin import pinyin_of
 from bot.settings import Settings
 from bot.store import StoreWriter
-from bot.types import Embedder, LexicalEngine, Passage
+from bot.types import Embedder, Passage
 from bot.vectors import VectorCache
 
 _BATCH = 512  # passages embedded at a time
@@ -60,8 +62,33 @@ def build_index(settings: Settings, embedder: Embedder, progress: Progress = lam
         folder = settings.index / f".building-{number:06d}"
         folder.mkdir()
         summary = _Builder(settings, embedder, folder, f"gen-{number:06d}").run(progress, started)
+        collections = _collections(settings)
         publish(settings.index, folder, summary.generation)
+        _drop_unnamed(settings, collections)
     return summary
+
+
+def _collections(settings: Settings) -> dict[Path, LexicalEngine]:
+    """What the published generations hold on the server, by the file that names it."""
+    found: dict[Path, LexicalEngine] = {}
+    if not hasattr(engine_of(settings), "drop"):
+        return found
+    for file in settings.index.glob(f"gen-*/{vectors_file(Path(), settings.engine)}"):
+        # A damaged generation must not stop the run that replaces it.
+        with suppress(OSError, ValueError, KeyError, IndexDamaged):
+            manifest = json.loads((file.parent / "manifest.json").read_text(encoding="utf-8"))
+            engine = engine_of(settings).load(file, manifest["dim"], manifest["passages"])
+            if isinstance(engine, LexicalEngine):
+                found[file] = engine
+    return found
+
+
+def _drop_unnamed(settings: Settings, collections: dict[Path, LexicalEngine]) -> None:
+    """Remove from the server what belonged to the generations that publishing removed; a failure leaves them there."""
+    for file, engine in collections.items():
+        if not file.exists():
+            with suppress(EngineDown):
+                engine.drop()
 
 
 class _Builder:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from bot import ranker
+from bot.engines import LexicalEngine
 from bot.errors import EngineDown
 from bot.index import Index
 from bot.lexical import query_terms
 from bot.text import fold, is_chinese
-from bot.types import Embedder, Engine, Hit, LexicalEngine, Passage, Query, Vectors
+from bot.types import Embedder, Engine, Hit, Passage, Query, Vectors
 
 LEGS = ("lexical", "dense")
 # Candidates each leg brings. 100 and 200 give the same figures on every visible set.

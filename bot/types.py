@@ -245,25 +245,3 @@ class Engine(Protocol):
         Raises IndexDamaged when the file does not hold `count` vectors of `dim` numbers.
         """
         ...
-
-
-@runtime_checkable
-class LexicalEngine(Protocol):
-    """What an engine offers beside Engine when the terms of the passages live in it too.
-
-    Only its order counts: the scores by which we fuse, rank and decline are computed here, for the rows it brings.
-    """
-
-    holds_words: bool  # False where the server is too old for the lexical leg
-
-    def add_passages(self, vectors: Vectors, terms: Sequence[Sequence[str]]) -> None:
-        """Append vectors and the terms of their passages."""
-        ...
-
-    def search_fused(self, query: Vectors, terms: Sequence[str], k: int) -> Rows:
-        """The best rows of both legs, `k` of each, fused by rank, best first."""
-        ...
-
-    def drop(self) -> None:
-        """Remove everything from the server."""
-        ...

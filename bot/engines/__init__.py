@@ -7,9 +7,34 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from bot import types
 from bot.errors import SettingsError
+from bot.types import Rows, Vectors
+
+@runtime_checkable
+class LexicalEngine(Protocol):
+    """What an engine offers beside Engine when the terms of the passages live in it too.
+
+    Only its order counts: the scores by which we fuse, rank and decline are computed here, for the rows it brings.
+    """
+
+    holds_words: bool  # False where the server is too old for the lexical leg
+
+    def add_passages(self, vectors: Vectors, terms: Sequence[Sequence[str]]) -> None:
+        """Append vectors and the terms of their passages."""
+        ...
+
+    def search_fused(self, query: Vectors, terms: Sequence[str], k: int) -> Rows:
+        """The best rows of both legs, `k` of each, fused by rank, best first."""
+        ...
+
+    def drop(self) -> None:
+        """Remove everything from the server."""
+        ...
+
 
 _CURES = {"milvus": "pip install -e '.[milvus]'"}
 
@@ -36,7 +61,9 @@ def engine_class(name: str, url: str = "", token: str = "") -> type[types.Engine
         module = importlib.import_module(f"{__name__}.{name}")
     except ImportError as error:
         raise SettingsError(
-            f"引擎 {name} 缺少依赖", f"the engine cannot be imported: {error}", _CURES.get(name, "pip install -e . or WENQU_ENGINE=exact")
+            f"引擎 {name} 缺少依赖",
+            f"the engine cannot be imported: {error}",
+            _CURES.get(name, "pip install -e . or WENQU_ENGINE=exact"),
         ) from error
     engine: type[types.Engine] = module.at(url, token) if hasattr(module, "at") else module.Engine
     return engine

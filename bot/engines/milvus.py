@@ -1,4 +1,4 @@
-"""The engine past one machine: Milvus holds vectors and terms, and fuses both legs by rank; see bot.types.LexicalEngine.
+"""The engine past one machine: Milvus holds vectors and terms, and fuses both legs by rank; see LexicalEngine.
 
 Only what milvus-lite and a cluster both do is used: terms are cut here, never there, and no score of BM25 is read, for
 Lite's is negative, and its document frequencies are those of a segment. The file of a generation names its collection,
@@ -15,10 +15,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import numpy as np
-from pymilvus import AnnSearchRequest, DataType, Function, FunctionType, MilvusClient, RRFRanker
-from pymilvus.exceptions import MilvusException
+from pymilvus import (  # type: ignore[import-untyped]
+    AnnSearchRequest,
+    DataType,
+    Function,
+    FunctionType,
+    MilvusClient,
+    MilvusException,
+    RRFRanker,
+)
 
 from bot.errors import EngineDown, IndexDamaged, SettingsError
 from bot.types import Rows, Vectors
@@ -180,9 +187,7 @@ def make_collection(client: MilvusClient, name: str, dim: int, words: bool, exac
     index.add_index("vector", index_type="FLAT" if exact else "HNSW", metric_type="IP", **graph)
     if words:
         analyzer = {"tokenizer": "standard"}
-        schema.add_field(
-            "seg", DataType.VARCHAR, max_length=65_535, enable_analyzer=True, analyzer_params=analyzer
-        )
+        schema.add_field("seg", DataType.VARCHAR, max_length=65_535, enable_analyzer=True, analyzer_params=analyzer)
         schema.add_field("words", DataType.SPARSE_FLOAT_VECTOR)
         schema.add_function(Function("bm25", FunctionType.BM25, ["seg"], ["words"]))
         index.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
