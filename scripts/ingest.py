@@ -119,7 +119,9 @@ class _Actor:
     """The same step, as Ray Data calls it."""
 
     def __call__(self, batch: dict) -> pa.Table:
-        return table([Article(*map(str, row)) for row in zip(*(batch[c] for c in ("id", "title", "text", "id")))])
+        return table(
+            [Article(*map(str, row)) for row in zip(*(batch[c] for c in ("id", "title", "text", "id")), strict=True)]
+        )
 
 
 def ingest_by_ray(source: Path, out: Path, actors: int) -> int:

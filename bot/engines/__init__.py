@@ -14,6 +14,7 @@ from bot import types
 from bot.errors import SettingsError
 from bot.types import Rows, Vectors
 
+
 @runtime_checkable
 class LexicalEngine(Protocol):
     """What an engine offers beside Engine when the terms of the passages live in it too.
