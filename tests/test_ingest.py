@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,11 +28,11 @@ def test_killed_in_the_middle_and_run_again_each_passage_is_there_once(tmp_path:
     source, out = tmp_path / "news.jsonl", tmp_path / "out"
     lines = [{"id": f"a{i}", "text": f"第{i}号龙井茶产于浙江杭州西湖一带,已有一千二百余年历史。"} for i in range(4000)]
     source.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), encoding="utf-8")
-    first = subprocess.Popen(command(source, "--out", out, "--workers", 1), cwd=ROOT)
+    first = subprocess.Popen(command(source, "--out", out, "--workers", 1), cwd=ROOT, start_new_session=True)
     until = time.monotonic() + 120
     while not list(out.rglob("*.parquet")) and time.monotonic() < until:
         time.sleep(0.01)
-    first.kill()
+    os.killpg(first.pid, signal.SIGKILL)  # its pool of processes too
     first.wait()
     done = {file: file.stat().st_mtime_ns for file in out.rglob("*.parquet")}
     assert 0 < len(ids(out)) < 4000

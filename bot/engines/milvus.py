@@ -91,8 +91,14 @@ class Engine:
         if not self._count:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         with self._asked():
-            found = self._client.search(
-                self._collection, [query], limit=k, anns_field="vector", search_params=_nearest(k), timeout=_SECONDS
+            found = self._client.search(  # the row is asked for, since a server of 2.3 does not name its key
+                self._collection,
+                [query],
+                limit=k,
+                anns_field="vector",
+                search_params=_nearest(k),
+                output_fields=["row"],
+                timeout=_SECONDS,
             )[0]
         rows = np.array([hit["row"] for hit in found], dtype=np.int64)
         scores = self.scores(query, rows)  # of what is stored: the sign of a distance has changed between releases
