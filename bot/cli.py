@@ -88,6 +88,9 @@ def build(
     corpus: Corpus = None,
     index: IndexFolder = None,
     force: Annotated[bool, typer.Option("--force", help="没有变化也重建 / rebuild even if nothing changed")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="有文件被跳过时退出码为 3 / exit 3 when a file is skipped")
+    ] = False,
 ) -> None:
     """建立或更新索引 / Build or refresh the index."""
     from bot.builder import build_index
@@ -102,6 +105,8 @@ def build(
         out.print(f"索引已是最新 / the index is up to date: {bot.index.generation}")
     else:
         render_summary(out, summary)
+    if strict and bot.index.store.skipped():
+        raise typer.Exit(3)
 
 
 @cli.command()

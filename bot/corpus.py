@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -99,12 +100,7 @@ def read_article(corpus: Path, file: SourceFile, documents: DocumentCache | None
     reader = reader_for(Path(file.path).suffix)
     if reader is None:
         raise ReadError("E-FORMAT", "不支持的格式", "format not supported")
-    try:
-        data = (corpus / file.path).read_bytes()
-    except OSError as error:
-        raise ReadError(
-            "E-READ", "无法读取", f"cannot be read: {error.strerror}", f"chmod u+r '{file.path}'"
-        ) from error
+    data = _content(corpus / file.path)
     try:
         document = documents.read(reader, data) if documents and is_slow(reader) else reader(data)
     except ReadError:
@@ -114,6 +110,22 @@ def read_article(corpus: Path, file: SourceFile, documents: DocumentCache | None
     title = " ".join((document.title or _first_line(document.text)).split())[:120]
     name = unicodedata.normalize("NFC", file.path)
     return Article(name, title, document.text, file.path), hashlib.sha256(data).hexdigest(), document.warning
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a regular file; one that became a link, a pipe or larger since it was looked at is refused."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with os.fdopen(os.open(path, flags), "rb") as opened:
+            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                raise ReadError("E-TYPE", "不是普通文件", "not a regular file")
+            data = opened.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        code = "E-TYPE" if error.errno == errno.ELOOP else "E-READ"
+        raise ReadError(code, "无法读取", f"cannot be read: {error.strerror}", f"chmod u+r '{path.name}'") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise ReadError("E-SIZE", f"超过 {MAX_FILE_BYTES // 2**20} MB", "too large", "请拆分 / split it")
+    return data
 
 
 def _first_line(text: str) -> str:
