@@ -10,7 +10,8 @@ from conftest import write_articles
 
 from bot.builder import build_index
 from bot.errors import CorpusError, IndexBusy, IndexDamaged, IndexMismatch, IndexMissing
-from bot.index import current_generation, is_stale, open_index, writing
+from bot.generations import current_generation, writing
+from bot.index import is_stale, open_index
 from bot.settings import load_settings
 
 
@@ -127,7 +128,7 @@ def test_a_failed_run_leaves_the_old_index_alone(settings, embedder):
 
 
 def test_two_writers_do_not_meet(settings, embedder, monkeypatch):
-    monkeypatch.setattr("bot.index._LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("bot.generations._LOCK_SECONDS", 0.1)
     with writing(settings.index), pytest.raises(IndexBusy):
         build_index(settings, embedder)
 
