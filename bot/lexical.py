@@ -6,6 +6,10 @@ tantivy cuts nothing itself: its fields are split at white space only, so that i
 from __future__ import annotations
 
 import math
+import os
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,11 +97,22 @@ class LexicalIndex:
     def __init__(self, folder: Path) -> None:
         """Open the folder. Raises IndexDamaged."""
         try:
-            self._index = _register(tantivy.Index.open(str(folder)))
+            self._index = _register(tantivy.Index.open(str(self._lockable(folder))))
         except (ValueError, OSError) as error:
             raise IndexDamaged(folder, error) from error
         self._schema = self._index.schema
         self._searcher = self._index.searcher()
+
+    def _lockable(self, folder: Path) -> Path:
+        """The folder or, where nothing may be written, one of links to its files: tantivy writes a lock to read."""
+        if os.access(folder, os.W_OK):
+            return folder
+        links = Path(tempfile.mkdtemp(prefix="wenqu-"))
+        weakref.finalize(self, shutil.rmtree, links, ignore_errors=True)
+        for file in folder.iterdir():
+            if not file.name.endswith(".lock"):
+                (links / file.name).symlink_to(file.resolve())
+        return links
 
     def search(self, query: Query, k: int) -> list[tuple[int, float]]:
         """The `k` best (row, BM25 score), best first; equal scores in row order."""
