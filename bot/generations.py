@@ -81,7 +81,7 @@ def verified_manifest(index: Path, named: Named) -> dict[str, Any]:
     if folder.is_symlink():
         raise IndexDamaged(folder, "a link")
     if _digest(folder, "manifest.json") != named[1]:
-        raise IndexDamaged(file)
+        raise IndexDamaged(file, f"not what {index / 'CURRENT'} names")
     manifest: dict[str, Any] = json.loads(file.read_bytes())
     return manifest
 

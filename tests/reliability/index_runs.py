@@ -238,6 +238,21 @@ def at_once(trials: Iterable, trial: Callable[[Scene, object], object]) -> list:
         return list(pool.map(one, trials))
 
 
+def state_of(settings, embedder, questions: Iterable[str] = QUESTIONS) -> str:
+    """Of the live generation "whole" and a fingerprint of what it answers, or the error that opening it gives."""
+    from bot.errors import WenquError
+    from bot.index import open_index
+    from bot.pipeline import Bot
+
+    try:
+        bot = Bot(settings, embedder)
+        if "index" in bot.index.degraded:
+            open_index(settings, embedder)  # strict: what serves in place of a damaged one does not count
+        return f"whole {digest([[hit.passage.id for hit in bot.search(question, 10)] for question in questions])}"
+    except WenquError as error:
+        return f"{type(error).__name__} {error}"
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The server and what its forks do.
 
@@ -254,24 +269,14 @@ def build(request: dict, embedder) -> None:
 
     if request["variant"]:
         VARIANTS[request["variant"]]()
-    sys.argv = ["wenqu", "index", "--index", request["index"], "--corpus", request["corpus"]]
+    force = ["--force"] if request["action"] == "force" else []
+    sys.argv = ["wenqu", "index", *force, "--index", request["index"], "--corpus", request["corpus"]]
     cli.main()
 
 
 def fingerprint(request: dict, embedder) -> None:
-    """Say "whole" and the sha256 of the ranked ids of all questions, or the error that opening the index gives."""
-    from bot.errors import WenquError
-    from bot.index import open_index
-    from bot.pipeline import Bot
-
-    settings = _settings(request)
-    try:
-        bot = Bot(settings, embedder)
-        if "index" in bot.index.degraded:
-            open_index(settings, embedder)  # strict: what serves in place of a damaged one does not count
-        _say("whole", digest([[hit.passage.id for hit in bot.search(question, 10)] for question in QUESTIONS]))
-    except WenquError as error:
-        _say(type(error).__name__, error)
+    """Say `state_of` the index."""
+    _say(state_of(_settings(request), embedder))
 
 
 def _say(*words: object) -> None:
@@ -318,14 +323,7 @@ def publish_early() -> None:
     builder._Builder._finish = early
 
 
-def sync_nothing() -> None:
-    """A broken way to publish: nothing is made to reach the disk."""
-    from bot import generations
-
-    generations._sync = lambda path: None
-
-
-VARIANTS = {function.__name__: function for function in (write_in_place, publish_early, sync_nothing)}
+VARIANTS = {function.__name__: function for function in (write_in_place, publish_early)}
 
 
 def _warm():
@@ -336,7 +334,12 @@ def _warm():
     embedder = load_embedder()
     pipeline.load_embedder = lambda name: embedder
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        request = {"variant": "", "index": f"{folder}/index", "corpus": str(write_articles(Path(folder, "corpus")))}
+        request = {
+            "action": "build",
+            "variant": "",
+            "index": f"{folder}/index",
+            "corpus": str(write_articles(Path(folder, "corpus"))),
+        }
         with contextlib.suppress(SystemExit):
             build(request, embedder)
         fingerprint(request, embedder)
@@ -366,7 +369,7 @@ def _forked(request: dict, embedder) -> None:
         if request["stopped"]:
             os.kill(os.getpid(), signal.SIGSTOP)
     try:
-        {"build": build, "fingerprint": fingerprint}[request["action"]](request, embedder)
+        {"build": build, "force": build, "fingerprint": fingerprint}[request["action"]](request, embedder)
     except SystemExit as end:
         code = end.code
     except BaseException:  # what the interpreter would do
