@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from index_runs import leftovers, scenes, state_of
+from index_runs import Scene, leftovers, scenes, state_of
 
 from bot.builder import build_index
 from bot.errors import IndexDamaged, IndexMissing
@@ -83,6 +83,18 @@ def test_another_corpus_is_seen_by_the_comparison(tmp_path, embedder, seed):
     assert ranked(bot, asked) != before
 
 
+def not_mended(scene: Scene, settings, embedder) -> str:
+    """What is wrong after the next run over a copy, "" where nothing is."""
+    try:
+        Bot(settings, embedder).refresh()
+    except (IndexDamaged, IndexMissing) as error:
+        assert str(settings.index) in str(error)
+        build_index(settings, embedder)
+    if state_of(settings, embedder) != scene.new_state:
+        return "the next run gave no new index"
+    return " ".join(leftovers(settings.index))
+
+
 def test_a_copy_made_at_any_moment_is_whole_or_says_what_it_lacks(tmp_path, embedder, full, seed, promise):
     rng = random.Random(seed)
     scene = scenes()[0]
@@ -103,13 +115,8 @@ def test_a_copy_made_at_any_moment_is_whole_or_says_what_it_lacks(tmp_path, embe
         settings = load_settings(corpus=scene.corpus, index=copy)
         seen = state_of(settings, embedder)
         states[seen if seen.startswith("whole") else seen.partition(" ")[0]] += 1
-        try:
-            Bot(settings, embedder).refresh()
-        except (IndexDamaged, IndexMissing) as error:
-            assert str(copy) in str(error)
-            build_index(settings, embedder)
-        if leftovers(copy) or state_of(settings, embedder) != scene.new_state:
-            failed.append((number, seen, leftovers(copy)))
+        if full or number % 4 == 0 or not seen.startswith("whole"):
+            failed += [(number, seen, words)] if (words := not_mended(scene, settings, embedder)) else []
         shutil.rmtree(copy)
     stop.set()
     writer.join(60)
