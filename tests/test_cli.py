@@ -293,3 +293,16 @@ def test_info_shows_the_curated_answers_and_the_lines_not_used(tmp_path):
     sections = json.loads(wenqu(tmp_path, "info", "--json").stdout)
     assert sections["curated"]["answers"] == 0
     assert list(sections["curated_problems"]) == ["answers.yaml:1"]
+
+
+def test_an_index_that_cannot_be_refreshed_still_answers(tmp_path):
+    write_articles(tmp_path / "corpus")
+    assert wenqu(tmp_path, "index").returncode == 0
+    write_articles(tmp_path / "corpus", {"new.txt": "寒武纪公司于2020年登陆科创板。"})
+    (tmp_path / "index" / ".lock").unlink()
+    (tmp_path / "index" / ".lock").mkdir()  # even root cannot open a folder as a file
+    asked = wenqu(tmp_path, "ask", "--json", "赵州桥由谁设计")
+    assert asked.returncode == 0, asked.stderr
+    assert json.loads(asked.stdout)["generation"] == "gen-000001"
+    assert ".lock" in asked.stderr
+    assert_one_clear_line(wenqu(tmp_path, "index"), ".lock", "df -h")
