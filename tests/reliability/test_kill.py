@@ -64,7 +64,7 @@ def test_a_killed_run_leaves_the_old_index_or_the_new_one(full, seed, promise):
 
 
 @needs_strace
-@pytest.mark.parametrize(("variant", "call"), [("write_in_place", "write"), ("publish_early", "rename")])
+@pytest.mark.parametrize(("variant", "call"), [("write_in_place", "openat"), ("publish_early", "rename")])
 def test_the_harness_catches_a_publication_that_is_not_atomic(variant, call):
     points = points_of((call,), variant=variant)[-6:]
     found = at_once(points, lambda scene, point: killed_at(scene, point, variant))
