@@ -61,7 +61,7 @@ class ContentCache:
                 result = action(self._connection)
                 self._connection.commit()
                 return result
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where the message quotes damaged text
                 self._throw_away(error)
         return None
 
@@ -74,7 +74,7 @@ class ContentCache:
         )
         return connection
 
-    def _throw_away(self, error: sqlite3.Error) -> None:
+    def _throw_away(self, error: Exception) -> None:
         self.lost = self.lost or str(error)
         if self._connection:
             with suppress(sqlite3.Error):
