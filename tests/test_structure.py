@@ -20,6 +20,7 @@ LAYERS = [
     ["corpus", "passages", "embedder", "bridge", "lexical", "engines", "vectors"],
     ["curated"],
     ["answers_file", "store"],
+    ["generations"],
     ["index"],
     ["builder"],
     ["retriever", "evidence"],
