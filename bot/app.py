@@ -16,6 +16,8 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.types import Message, Receive, Scope, Send
 
 from bot import surfaces
 from bot.errors import QueryError, WenquError
@@ -26,6 +28,7 @@ from bot.settings import Settings
 log = logging.getLogger("wenqu")
 # A question with ten turns before it, each as long as /api/ask reads: 10 * (2,000 + 16,000) characters of 3 bytes.
 MAX_BODY_BYTES = 640 * 1024
+TOO_LONG = "请求太长 / the request is too long"
 _HEADERS = {
     "Content-Security-Policy": policy(),
     "X-Content-Type-Options": "nosniff",
@@ -41,6 +44,23 @@ class SafeJSON(JSONResponse):
         """The body."""
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-8", "backslashreplace")
+
+
+class BodyLimit(RequestBodyLimitMiddleware):
+    """Starlette's limit on bodies, refusing in the shape of every other error, under /v1 in OpenAI's."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse what is too long, or pass it on."""
+        refused = False
+
+        async def shaped(message: Message) -> None:
+            nonlocal refused
+            if refused:
+                return
+            refused = message["type"] == "http.response.start" and message["status"] == 413
+            await (_too_long(scope["path"])(scope, receive, send) if refused else send(message))
+
+        await super().__call__(scope, receive, shaped)
 
 
 def create_app(bot: Bot, settings: Settings) -> FastAPI:
@@ -59,9 +79,9 @@ def create_app(bot: Bot, settings: Settings) -> FastAPI:
         default_response_class=SafeJSON,
         docs_url=None,
         redoc_url=None,
-        max_body_size=MAX_BODY_BYTES,
     )
     _add_errors(app)
+    app.add_middleware(BodyLimit, max_body_size=MAX_BODY_BYTES)
     _add_headers(app)
     _add_health(app, bot)
     _add_docs(app)
@@ -75,6 +95,13 @@ def create_app(bot: Bot, settings: Settings) -> FastAPI:
 
 def _error(status: int, code: str, message: str) -> SafeJSON:
     return SafeJSON({"error": {"code": code, "message": message}}, status_code=status)
+
+
+def _too_long(path: str) -> SafeJSON:
+    if path.startswith("/v1/"):
+        error = {"message": TOO_LONG, "type": "invalid_request_error", "param": None, "code": None}
+        return SafeJSON({"error": error}, 413)
+    return _error(413, "http_error", TOO_LONG)
 
 
 def _add_errors(app: FastAPI) -> None:

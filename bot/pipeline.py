@@ -174,10 +174,13 @@ def checked_question(question: str, limit: int) -> str:
             "问题含有无效字符", "the question holds invalid characters", "重新输入 / type it again"
         ) from None
     cleaned = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", question).strip()
-    if len(cleaned) > limit:
+    length = len(cleaned)
+    if length <= limit:
+        length = len(fold(cleaned))  # what is searched: one character of Arabic may fold to 18
+    if length > limit:
         raise QueryError(
-            f"问题太长: {len(cleaned)} 字,最多 {limit} 字",
-            f"the question is too long: {len(cleaned)} characters, at most {limit}",
+            f"问题太长: {length} 字,最多 {limit} 字",
+            f"the question is too long: {length} characters, at most {limit}",
         )
     if not re.search(r"\w", cleaned):
         raise QueryError("问题是空的", "the question is empty", "输入一句话 / type a sentence")

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from bot.channel import Inbound, is_current
+from bot.channel import FAILED, Inbound, is_current
+from bot.errors import JournalError
 from bot.pipeline import Bot
 from bot.settings import Settings
 from bot.surfaces.slack_replies import FEEDBACK, Channel, harmless, quiet
+from bot.text import fold, language
 
 if TYPE_CHECKING:  # slack_bolt takes most of a second to import: a question in the terminal must not wait for it
     from slack_bolt.async_app import AsyncApp
@@ -116,6 +118,7 @@ def listeners(channel: Channel) -> "AsyncApp":
     """The Bolt application: what is done about each kind of envelope. Each is acknowledged before any answer."""
     from slack_bolt.async_app import AsyncApp
     from slack_bolt.authorization import AuthorizeResult
+    from slack_bolt.response import BoltResponse
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
         return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=channel.client.token)
@@ -154,6 +157,14 @@ def listeners(channel: Channel) -> "AsyncApp":
     async def anything(body: dict[str, Any]) -> None:
         return
 
+    @bolt.error
+    async def failed(error: Exception) -> BoltResponse | None:
+        if not isinstance(error, JournalError):
+            quiet.error("Slack: an unexpected error", exc_info=error)
+            return None
+        quiet.error("Slack: %s", error)
+        return BoltResponse(status=503, body="")  # what cannot be claimed is to be delivered again
+
     _add_clicks(bolt, channel)
     return bolt
 
@@ -162,13 +173,16 @@ def _add_clicks(bolt: "AsyncApp", channel: Channel) -> None:
     @bolt.command(re.compile(""))
     async def command(ack: Any, command: dict[str, str]) -> None:
         text = plain(command.get("text", ""))
-        if not text:
-            await ack(HELP)
-            return
-        await ack(LOOKING)
         team, place, user, once = (command.get(f"{name}_id", "") for name in ("team", "channel", "user", "trigger"))
-        if once and command.get("response_url"):
-            channel.desk.take(Inbound("slack", team, place, user, once, text, command["response_url"]), channel.handle)
+        said = LOOKING if text else HELP
+        if text and once and command.get("response_url"):
+            inbound = Inbound("slack", team, place, user, once, text, command["response_url"])
+            try:
+                channel.desk.take(inbound, channel.handle)
+            except JournalError as error:  # a command is never delivered again
+                quiet.error("Slack: %s", error)
+                said = FAILED[language(fold(text))]
+        await ack(said)
 
     @bolt.action(re.compile(""))
     async def clicked(ack: Any, body: dict[str, Any]) -> None:
