@@ -77,7 +77,7 @@ async def dispatch(bolt: "AsyncApp", request: Request, body: bytes) -> Response:
         envelope = to_async_bolt_request(request, body)
         content: Any = envelope.body
         sound = isinstance(content, dict) and isinstance(content.get("event", {}), dict)
-    except (ValueError, TypeError, AttributeError, LookupError):  # what the SDK raises on other shapes
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError):  # what the SDK raises on other shapes
         sound = False
     if not sound:
         raise HTTPException(400, "请求格式不对 / not an envelope of Slack's")
@@ -103,15 +103,15 @@ def question(body: dict[str, Any]) -> Inbound | None:
     """The message of an event that asks something; None for those of bots, for edits and deletions."""
     event = body["event"]
     team, place, user, ts = body.get("team_id"), event.get("channel"), event.get("user"), event.get("ts")
+    text, thread = event.get("text") or "", event.get("thread_ts") or ts
+    if not all(part and isinstance(part, str) for part in (team, place, user, ts, thread, text or " ")):
+        return None
     own = [known.get("user_id") for known in body.get("authorizations") or ()]
     if event.get("bot_id") or user in own or event.get("subtype") not in _EVENT_SUBTYPES:
         return None
     if event["type"] == "message" and event.get("channel_type") != "im":
         return None
-    if not (team and place and user and ts):
-        return None
-    text = plain(event.get("text") or "")
-    return Inbound("slack", team, place, user, f"{place}:{ts}", text, event.get("thread_ts") or ts)
+    return Inbound("slack", str(team), str(place), str(user), f"{place}:{ts}", plain(text), str(thread))
 
 
 def listeners(channel: Channel) -> "AsyncApp":
