@@ -15,15 +15,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
-from starlette.types import Message, Receive, Scope, Send
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot import surfaces
 from bot.errors import QueryError, WenquError
 from bot.pipeline import Bot
 from bot.policy import policy
 from bot.settings import Settings
+from bot.surfaces.openai import MAX_BODY_BYTES as V1_BODY_BYTES
 
 log = logging.getLogger("wenqu")
 # A question with ten turns before it, each as long as /api/ask reads: 10 * (2,000 + 16,000) characters of 3 bytes.
@@ -46,21 +49,25 @@ class SafeJSON(JSONResponse):
         return text.encode("utf-8", "backslashreplace")
 
 
-class BodyLimit(RequestBodyLimitMiddleware):
-    """Starlette's limit on bodies, refusing in the shape of every other error, under /v1 in OpenAI's."""
+class DeclaredLength:
+    """Middleware: a body that is declared too long is refused at once, in the shape of every other error.
+
+    Starlette's limit, which counts what comes, would refuse it in plain text and as an error of its own in the log.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Keep the application."""
+        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse what is too long, or pass it on."""
-        refused = False
-
-        async def shaped(message: Message) -> None:
-            nonlocal refused
-            if refused:
-                return
-            refused = message["type"] == "http.response.start" and message["status"] == 413
-            await (_too_long(scope["path"])(scope, receive, send) if refused else send(message))
-
-        await super().__call__(scope, receive, shaped)
+        """Refuse, or pass on."""
+        app = self.app
+        if scope["type"] == "http":
+            declared = Headers(scope=scope).get("content-length", "")
+            v1 = scope["path"].startswith("/v1/")
+            if declared.isdecimal() and int(declared[:20]) > (V1_BODY_BYTES if v1 else MAX_BODY_BYTES):
+                app = _too_long(v1=v1)
+        await app(scope, receive, send)
 
 
 def create_app(bot: Bot, settings: Settings) -> FastAPI:
@@ -81,7 +88,8 @@ def create_app(bot: Bot, settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     _add_errors(app)
-    app.add_middleware(BodyLimit, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(DeclaredLength)
     _add_headers(app)
     _add_health(app, bot)
     _add_docs(app)
@@ -97,8 +105,8 @@ def _error(status: int, code: str, message: str) -> SafeJSON:
     return SafeJSON({"error": {"code": code, "message": message}}, status_code=status)
 
 
-def _too_long(path: str) -> SafeJSON:
-    if path.startswith("/v1/"):
+def _too_long(*, v1: bool) -> SafeJSON:
+    if v1:
         error = {"message": TOO_LONG, "type": "invalid_request_error", "param": None, "code": None}
         return SafeJSON({"error": error}, 413)
     return _error(413, "http_error", TOO_LONG)
@@ -125,6 +133,10 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         return _error(error.status_code, "http_error", str(error.detail))
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(request: Request, error: ClientDisconnect) -> Response:
+        return _error(400, "client_left", "连接中断 / the client has left")  # nobody reads it, and it is no bug
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:

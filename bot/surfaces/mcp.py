@@ -10,8 +10,9 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.errors import WenquError
 from bot.excerpt import printable
@@ -243,6 +244,16 @@ def _trusted(public_url: str) -> "TransportSecuritySettings":
     )
 
 
+async def _read(scope: Scope, receive: Receive) -> Receive:
+    """What gives the whole body, read here: a client that leaves in the middle would be an error 500 to the SDK."""
+    unread = [await Request(scope, receive).body()]
+
+    async def again() -> Message:
+        return {"type": "http.request", "body": unread.pop()} if unread else await receive()
+
+    return again
+
+
 class _Guarded:
     """An endpoint behind the key."""
 
@@ -252,7 +263,7 @@ class _Guarded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if authorized(Headers(scope=scope).get("authorization"), self.settings):
-            await self.app(scope, receive, send)
+            await self.app(scope, await _read(scope, receive), send)
             return
         body = {"error": {"code": "invalid_api_key", "message": WRONG_KEY}}
         await JSONResponse(body, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
