@@ -57,8 +57,6 @@ class Everywhere:
 
     def __init__(self, bot: Bot, api: SlackApi, client: TestClient) -> None:
         self.bot, self.api, self.client = bot, api, client
-        store, count = bot.index.store, bot.index.manifest["passages"]
-        self.places = {f"{p.article_id}:{p.start}": p.id for p in store.passages(list(range(count)))}
         self.number = random.getrandbits(40)
 
     def ask(self, way: str, question: str) -> Said:
@@ -69,12 +67,17 @@ class Everywhere:
         found = said.data.get("evidence")
         if way == "terminal":
             places = re.findall(r"^\[\d+\] .*  (\S+:\d+)$", said.text, re.MULTILINE)
-            said.sources = tuple(self.places[place] for place in places)
+            said.sources = tuple(map(self._passages().get, places)) if places else ()
         else:
             shown = said.data.get("citations", []) if way.startswith("openai") else [said.text]
             linked = dict.fromkeys(_LINK.findall("\n".join(shown)))
             said.sources = tuple(linked) if found is None else tuple(one["passage"]["id"] for one in found)
         return said
+
+    def _passages(self) -> dict[str, str]:
+        """Where a passage stands, as the terminal shows it, and its id."""
+        index = self.bot.index
+        return {f"{p.article_id}:{p.start}": p.id for p in index.store.passages(range(index.manifest["passages"]))}
 
     def send(self, way: str, value: str) -> Said:
         """A JSON value, well formed or not, where the text of a question belongs; Latin-1 gives its bytes."""
