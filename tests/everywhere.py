@@ -15,6 +15,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
@@ -257,3 +258,34 @@ def tracebacks(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The messages in the log that tell of a bug."""
     records = caplog.get_records("setup") + caplog.get_records("call")
     return [record.getMessage() for record in records if record.exc_info or record.levelno >= logging.ERROR]
+
+
+_SEEN: list[tuple] = []
+_WATCHING: list[bool] = []
+
+
+def _hook(name: str, arguments: tuple) -> None:
+    if _WATCHING and name in ("socket.connect", "socket.getaddrinfo", "open"):
+        _SEEN.append((name, *arguments))
+
+
+@contextmanager
+def watched() -> Iterator[list[tuple]]:
+    """What this process connects to, looks up and opens meanwhile, by whichever library: Python's audit events."""
+    if not hasattr(sys, "_wenqu_hook"):
+        sys.addaudithook(_hook)  # cannot be taken out again
+        sys._wenqu_hook = True
+    _SEEN.clear()
+    _WATCHING.append(True)
+    try:
+        yield _SEEN
+    finally:
+        _WATCHING.clear()
+
+
+def outbound(seen: list[tuple], *allowed: str) -> list[tuple]:
+    """The places that were called, but for the addresses given."""
+    ports = {urlsplit(url).port for url in allowed}
+    called = [event[2] for event in seen if event[0] == "socket.connect"]
+    called += [event[1:3] for event in seen if event[0] == "socket.getaddrinfo"]
+    return [place for place in called if place[0] not in ("127.0.0.1", "localhost") or int(place[1]) not in ports]

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
 from conftest import write_articles
-from everywhere import KEY, PUBLIC, SECRETS, SLACK_SECRET, TOKEN, WAYS, everywhere
+from everywhere import KEY, PUBLIC, SECRETS, SLACK_SECRET, TOKEN, WAYS, everywhere, outbound, watched
 from markdown_it import MarkdownIt
 from model_server import model_server
 from slack_api import BOT_TOKEN
@@ -76,35 +73,6 @@ def obeys(handler) -> None:
     handler.send(b"data: [DONE]\n\n")
 
 
-_CONNECTED: list[object] = []
-_WATCHING: list[bool] = []
-
-
-def _hook(name: str, arguments: tuple) -> None:
-    if _WATCHING and name in ("socket.connect", "socket.getaddrinfo"):
-        _CONNECTED.append(arguments[1] if name == "socket.connect" else arguments[:2])
-
-
-@contextmanager
-def watched_connections():
-    """The addresses that this process connects to, and the names that it looks up, by any library."""
-    if not hasattr(sys, "_wenqu_hook"):
-        sys.addaudithook(_hook)  # cannot be taken out again
-        sys._wenqu_hook = True
-    _CONNECTED.clear()
-    _WATCHING.append(True)
-    try:
-        yield _CONNECTED
-    finally:
-        _WATCHING.clear()
-
-
-def outbound(connected: list, *allowed: str) -> list:
-    """The connections that go anywhere but to the given addresses."""
-    ports = {urlsplit(url).port for url in allowed}
-    return [place for place in connected if place[0] not in ("127.0.0.1", "localhost") or place[1] not in ports]
-
-
 def live(way: str, text: str) -> list[str]:
     """What of a message its reader's client would fetch or link to, beside our own pages."""
     if way.startswith("openai") or way == "slack":
@@ -136,7 +104,7 @@ def test_orders_in_articles_change_nothing(ordered, embedder, promise, full, cap
         settings = load_settings(corpus=ordered / "corpus", index=ordered / "index", llm_url=server.url, llm_model="m",
                                  llm_key=LLM_KEY, **SECRETS)  # fmt: skip
         bot = Bot(settings, embedder)
-        with everywhere(bot) as ways, watched_connections() as connected:
+        with everywhere(bot) as ways, watched() as seen:
             bot._writer._breaker._failures = -(10**6)  # a model that recites its task fails each time
             for number in range(40):
                 for way in WAYS if full else (WAYS[number % 8], WAYS[(number + 3) % 8]):
@@ -149,12 +117,12 @@ def test_orders_in_articles_change_nothing(ordered, embedder, promise, full, cap
                     told += [(way, number) for recited in ("只用资料里的内容", "分界线是") if recited in shown]
                     lively += [(way, one) for one in live(way, said.text)]
             assert ways.client.get("/docs").status_code == 200
-        away = outbound(connected, server.url, ways.api.url)
+        away = outbound(seen, server.url, ways.api.url)
         prompts = json.dumps(server.requests, ensure_ascii=False)
     promise("P20", "orders in articles, and a model that obeys", documents=40, asked=asked, worded_in_json=worded,
             model_calls=len(server.requests), outbound=len(away), live=len(lively), told=len(told))  # fmt: skip
     assert worded >= 5  # what the model wrote did come through
-    assert len(connected) > 40
+    assert len(seen) > 40
     assert away == []
     assert lively == []
     assert told == []
@@ -182,12 +150,12 @@ def test_what_is_live_and_who_is_called_would_be_seen():
     ]:
         assert live(way, text), text  # fmt: skip
     assert live("openai", f"[赵州桥]({PUBLIC}/source/x?mark=1-2) \\<img src=x>") == []
-    with watched_connections() as connected, pytest.raises(OSError, match=r"."):
+    with watched() as seen, pytest.raises(OSError, match=r"."):
         import socket
 
         socket.create_connection(("127.0.0.1", 9), timeout=1)
-    assert outbound(connected, "http://127.0.0.1:8")
-    assert outbound(connected, "http://127.0.0.1:9") == []
+    assert outbound(seen, "http://127.0.0.1:8")
+    assert outbound(seen, "http://127.0.0.1:9") == []
 
 
 @pytest.mark.parametrize(
@@ -228,13 +196,13 @@ def test_no_address_that_a_caller_names_is_fetched(ordered, embedder, promise):
     bot = Bot(load_settings(corpus=ordered / "corpus", index=ordered / "index", **SECRETS), embedder)
     plain = {"messages": [{"role": "user", "content": "石桥K01由谁主持修建?"}]}
     statuses = []
-    with everywhere(bot) as ways, watched_connections() as connected:
+    with everywhere(bot) as ways, watched() as seen:
         for wish in WISHES:
             for stream in (False, True):
                 response = ways.client.post("/v1/chat/completions", json=plain | {"stream": stream} | wish)
                 statuses.append(response.status_code)
             statuses.append(ways.client.post("/api/ask", json={"question": "石桥K01由谁主持修建?"} | wish).status_code)
-    away = outbound(connected)
+    away = outbound(seen)
     promise(
         "P27", "addresses that a caller names", requests=len(statuses), outbound=len(away), answered=statuses.count(200)
     )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
+import hypothesis
 import pytest
+import schemathesis
 from conftest import served, wait_for
 from everywhere import KEY, SECRETS, SLACK_SECRET, TOKEN, tracebacks
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
 from slack_api import slack_api
 from slack_sdk.signature import SignatureVerifier
 
@@ -260,12 +265,12 @@ def sent(address: str, requests: list[bytes], patience: float = 0.5) -> list[int
 def server(bot, tmp_path, monkeypatch):
     """(address, what was answered) of a server with every surface on."""
 
-    @contextmanager
+    @contextlib.contextmanager
     def running():
-        settings = load_settings(corpus=bot.settings.corpus, index=tmp_path / "index", **EVERYTHING)
+        everything = load_settings(corpus=bot.settings.corpus, index=tmp_path / "index", **EVERYTHING)
         with slack_api() as api:
             monkeypatch.setattr(slack_replies, "API", api.url)
-            watched = Watched(create_app(bot, settings))
+            watched = Watched(create_app(bot, everything))
             with served(watched) as address:
                 yield address, watched
 
@@ -322,3 +327,30 @@ def test_a_server_error_on_the_wire_would_be_seen(server, caplog):
     assert len(watched.wrong()) == 2
     assert wait_for(caplog.records, 1)
     assert tracebacks(caplog) != []
+
+
+def test_what_the_description_of_the_api_allows_and_forbids_gets_an_answer(server, promise, full, seed, caplog):
+    address, watched = server
+    schema = schemathesis.openapi.from_url(f"{address}/openapi.json")
+    cases = 0
+    begun = time.monotonic()
+    for operation in (found.ok() for found in schema.get_all_operations()):
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+
+            @given(case=operation.as_strategy(generation_mode=mode))
+            @settings(
+                max_examples=200 if full else 20, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+            )
+            @hypothesis.seed(seed)
+            def each(case):
+                nonlocal cases
+                if time.monotonic() - begun < (600 if full else 20):  # the time is bounded, not the machine
+                    cases += 1
+                    case.call()
+
+            with contextlib.suppress(Unsatisfiable):  # a route without parameters has nothing to get wrong
+                each()
+    promise("P28", "schemathesis on the real description", cases=cases, server_errors=len(watched.wrong()), seed=seed)
+    assert cases > 50
+    assert watched.wrong() == [], seed
+    assert tracebacks(caplog) == []
