@@ -173,13 +173,13 @@ def test_a_check_that_is_missing_would_be_seen(built, monkeypatch):
 
 
 def test_a_delivery_that_comes_again_to_two_servers_is_answered_once(built, promise):
-    slow = SlowBot(built, built.settings, 0.2)
+    slow, now = SlowBot(built, built.settings, 0.2), time.time()
     with everywhere(built, slow) as one, everywhere(built, slow) as two, ThreadPoolExecutor(8) as pool:
         for platform in PLATFORMS[:3]:
-            parts, body = signed(platform, f"again{platform}")
+            parts, body = signed(platform, f"again{platform}", now)
             each = [pool.submit(deliver, ways, platform, list(parts.items()), body) for ways in [one, two] * 4]
             assert {one.result() for one in each} == {200}
-        parts, body = signed("wechat", "another", nonce="nagainwechat")  # a nonce that was used, another message
+        parts, body = signed("wechat", "another", now, "nagainwechat")  # a nonce that was used, another message
         again = deliver(one, "wechat", list(parts.items()), body)
     promise("P30", "a delivery that comes again", deliveries=24, servers=2, answers=len(slow.asked), replay=again)
     assert len(slow.asked) == 3
