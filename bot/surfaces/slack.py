@@ -118,7 +118,6 @@ def listeners(channel: Channel) -> "AsyncApp":
     """The Bolt application: what is done about each kind of envelope. Each is acknowledged before any answer."""
     from slack_bolt.async_app import AsyncApp
     from slack_bolt.authorization import AuthorizeResult
-    from slack_bolt.response import BoltResponse
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
         return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=channel.client.token)
@@ -157,6 +156,14 @@ def listeners(channel: Channel) -> "AsyncApp":
     async def anything(body: dict[str, Any]) -> None:
         return
 
+    _add_errors(bolt)
+    _add_clicks(bolt, channel)
+    return bolt
+
+
+def _add_errors(bolt: "AsyncApp") -> None:
+    from slack_bolt.response import BoltResponse
+
     @bolt.error
     async def failed(error: Exception) -> BoltResponse | None:
         if not isinstance(error, JournalError):
@@ -164,9 +171,6 @@ def listeners(channel: Channel) -> "AsyncApp":
             return None
         quiet.error("Slack: %s", error)
         return BoltResponse(status=503, body="")  # what cannot be claimed is to be delivered again
-
-    _add_clicks(bolt, channel)
-    return bolt
 
 
 def _add_clicks(bolt: "AsyncApp", channel: Channel) -> None:
