@@ -6,7 +6,7 @@ import importlib
 import json
 import logging
 import pkgutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,29 +15,21 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot import surfaces
 from bot.errors import QueryError, WenquError
+from bot.guard import ALIVE, MAX_BODY_BYTES, Guard, is_loopback
+from bot.journal import EVENTS
+from bot.limits import Gate
 from bot.pipeline import Bot
 from bot.policy import policy
 from bot.settings import Settings
-from bot.surfaces.openai import MAX_BODY_BYTES as V1_BODY_BYTES
+from bot.telemetry import CONTENT_TYPE, Metrics, Requests
 
 log = logging.getLogger("wenqu")
-# A question with ten turns before it, each as long as /api/ask reads: 10 * (2,000 + 16,000) characters of 3 bytes.
-MAX_BODY_BYTES = 640 * 1024
-TOO_LONG = "请求太长 / the request is too long"
-_HEADERS = {
-    "Content-Security-Policy": policy(),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",  # a new release is not mixed with the modules of the old one
-}
 
 
 class SafeJSON(JSONResponse):
@@ -49,35 +41,16 @@ class SafeJSON(JSONResponse):
         return text.encode("utf-8", "backslashreplace")
 
 
-class DeclaredLength:
-    """Middleware: a body that is declared too long is refused at once, in the shape of every other error.
-
-    Starlette's limit, which counts what comes, would refuse it in plain text and as an error of its own in the log.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        """Keep the application."""
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse, or pass on."""
-        app = self.app
-        if scope["type"] == "http":
-            declared = Headers(scope=scope).get("content-length", "")
-            v1 = scope["path"].startswith("/v1/")
-            if declared.isdecimal() and int(declared[:20]) > (V1_BODY_BYTES if v1 else MAX_BODY_BYTES):
-                app = _too_long(v1=v1)
-        await app(scope, receive, send)
-
-
 def create_app(bot: Bot, settings: Settings) -> FastAPI:
     """The application over a bot whose index is built."""
+    metrics = Metrics(bot)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.stopping = False
-        yield
-        app.state.stopping = True
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Gate]]:
+        EVENTS.setLevel(logging.INFO)
+        EVENTS.addHandler(metrics)
+        yield {"gate": Gate(settings)}  # of every request's state
+        EVENTS.removeHandler(metrics)
 
     app = FastAPI(
         title="问渠 Wenqu",
@@ -87,29 +60,26 @@ def create_app(bot: Bot, settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.state.stopping = False
     _add_errors(app)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
-    app.add_middleware(DeclaredLength)
-    _add_headers(app)
-    _add_health(app, bot)
+    _add_health(app, bot, settings, metrics)
     _add_docs(app)
-    for module in pkgutil.iter_modules(surfaces.__path__):
-        make = getattr(importlib.import_module(f"{surfaces.__name__}.{module.name}"), "router", None)
-        routes = make(bot, settings) if make else None
+    signed: list[str] = []
+    for found in pkgutil.iter_modules(surfaces.__path__):
+        module = importlib.import_module(f"{surfaces.__name__}.{found.name}")
+        routes = module.router(bot, settings) if hasattr(module, "router") else None
         if routes is not None:
             app.include_router(routes)
+            signed += getattr(module, "SIGNED", ())
+    # Inside the guard, which says in our words what is too large by its own account.
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(Guard, settings=settings, signed=signed)
+    app.add_middleware(Requests, metrics=metrics)
     return app
 
 
-def _error(status: int, code: str, message: str) -> SafeJSON:
-    return SafeJSON({"error": {"code": code, "message": message}}, status_code=status)
-
-
-def _too_long(*, v1: bool) -> SafeJSON:
-    if v1:
-        error = {"message": TOO_LONG, "type": "invalid_request_error", "param": None, "code": None}
-        return SafeJSON({"error": error}, 413)
-    return _error(413, "http_error", TOO_LONG)
+def _error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> SafeJSON:
+    return SafeJSON({"error": {"code": code, "message": message}}, status, headers)
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -132,7 +102,8 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return _error(error.status_code, "http_error", str(error.detail))
+        code = {429: "too_many_questions", 503: "busy"}.get(error.status_code, "http_error")
+        return _error(error.status_code, code, str(error.detail), error.headers)
 
     @app.exception_handler(ClientDisconnect)
     async def left(request: Request, error: ClientDisconnect) -> Response:
@@ -144,26 +115,24 @@ def _add_errors(app: FastAPI) -> None:
         return _error(500, "internal_error", "服务器内部错误,请查看日志 / an internal error: see the server's log")
 
 
-def _add_headers(app: FastAPI) -> None:
-    @app.middleware("http")
-    async def headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
-
-
-def _add_health(app: FastAPI, bot: Bot) -> None:
-    @app.get("/livez", tags=["health"], summary="The process runs")
-    def livez() -> dict[str, str]:
+def _add_health(app: FastAPI, bot: Bot, settings: Settings, metrics: Metrics) -> None:
+    @app.get(ALIVE, tags=["health"], summary="The process runs")
+    async def livez() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/readyz", tags=["health"], summary="An index is loaded and verified; 503 while it is not")
+    @app.get("/readyz", tags=["health"], summary="An index is loaded and verified; 503 while it is not, or stopping")
     def readyz(response: Response) -> dict[str, str]:
         if app.state.stopping:
             response.status_code = 503
             return {"status": "stopping"}
         return {"status": "ok", "generation": bot.index.generation}
+
+    @app.get("/metrics", tags=["health"], summary="Figures for Prometheus; without a key, to this machine only")
+    def figures(request: Request) -> Response:
+        known = settings.api_key.get_secret_value() or (request.client and is_loopback(request.client.host))
+        if not known:
+            raise HTTPException(403, "只限本机,或设置 WENQU_API_KEY / from this machine only, or set WENQU_API_KEY")
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
 
 def _add_docs(app: FastAPI) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -60,17 +59,19 @@ def serve(
     index: IndexFolder = None,
     host: Annotated[str | None, typer.Option(help="监听地址 / address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="端口 / port")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="进程数 / processes")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="没有密钥也对外开放 / open to others without a key")
+    ] = False,
 ) -> None:
     """启动网页和接口 / Serve the page and the API."""
-    import uvicorn
+    from bot import server
 
-    from bot.app import create_app
-
-    settings = load_settings(corpus=corpus, index=index, host=host, port=port)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")  # before any package sets up its own
-    app = create_app(_ready_bot(settings), settings)
-    err.print(f"问渠 http://{settings.host}:{settings.port}  (Ctrl-C 停止 / stops)")
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=10)
+    settings = load_settings(
+        corpus=corpus, index=index, host=host, port=port, workers=workers, insecure=insecure or None
+    )
+    said = "问渠 {}  (Ctrl-C 停止 / stops)"
+    server.serve(lambda: _ready_bot(settings), settings, lambda url: err.print(said.format(url)))
 
 
 @cli.command()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 import httpx
 
 from bot.errors import SettingsError, WenquError
+from bot.guard import is_loopback
 from bot.settings import Settings
 from bot.tencent import Crypto
 from bot.types import BAD, GOOD, ODD, OFF, Finding
@@ -49,6 +50,7 @@ def _server(settings: Settings) -> Iterator[Finding]:
                 f"端口 {settings.port} 不可用({error.strerror}):是否已在运行? / the port is taken: does wenqu"
                 " serve run? → WENQU_PORT",
             )
+    yield from _access(settings)
     if settings.public_url:
         yield Finding(GOOD, f"来源链接到 / sources link to {settings.public_url}")
     else:
@@ -122,7 +124,7 @@ def _wecom_bot(settings: Settings) -> Iterator[Finding]:
 
 
 def _openai(settings: Settings) -> Iterator[Finding]:
-    yield from _key(settings, "/v1")
+    yield Finding(GOOD, "/v1")
     if settings.cors_origins:
         yield Finding(GOOD, f"WENQU_CORS_ORIGINS: {settings.cors_origins}")
 
@@ -132,7 +134,7 @@ def _mcp(settings: Settings) -> Iterator[Finding]:
         yield Finding(OFF, "HTTP 未开 / not over HTTP → WENQU_MCP=true; stdio: wenqu mcp")
         return
     yield _package("mcp", "mcp")
-    yield from _key(settings, "/mcp")
+    yield Finding(GOOD, "/mcp")
 
 
 def _llm(settings: Settings) -> Iterator[Finding]:
@@ -152,13 +154,17 @@ def _llm(settings: Settings) -> Iterator[Finding]:
     yield _package("openai", "llm")
 
 
-def _key(settings: Settings, path: str) -> Iterator[Finding]:
+def _access(settings: Settings) -> Iterator[Finding]:
     if settings.api_key.get_secret_value():
-        yield Finding(GOOD, f"{path} 需要密钥 / needs the key: WENQU_API_KEY")
-    elif settings.host in ("127.0.0.1", "localhost", "::1"):
-        yield Finding(GOOD, f"{path} 无需密钥,仅本机 / needs no key, this machine only")
+        yield Finding(GOOD, "每个请求都要密钥 / every request needs the key: WENQU_API_KEY")
+        if settings.widget_origins:
+            yield Finding(ODD, "挂件的访客也会被要求密钥 / visitors of the widget are asked for the key too")
+    elif is_loopback(settings.host):
+        yield Finding(GOOD, f"仅本机,无需密钥 / this machine only, without a key: {settings.host}")
+    elif settings.insecure:
+        yield Finding(ODD, f"{settings.host} 上谁都可以提问 / anybody may ask: WENQU_INSECURE")
     else:
-        yield Finding(ODD, f"{path} 对 {settings.host} 上的所有人开放 / open to everybody → WENQU_API_KEY")
+        yield Finding(BAD, f"{settings.host} 上没有密钥,无法启动 / serve refuses without a key → WENQU_API_KEY")
 
 
 def _missing(name: str, more: str = "") -> Finding:

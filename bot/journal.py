@@ -19,6 +19,7 @@ from bot.text import fold, language
 from bot.types import Answer
 
 log = logging.getLogger("wenqu")
+EVENTS = logging.getLogger("wenqu.events")  # one record an answer, for logs and metrics: never the question itself
 FILE = "journal.sqlite"  # in the index folder
 MAX_COMMENT = 500
 _DAY = 24 * 3600
@@ -103,8 +104,11 @@ class Journal(JournalFile):
 
     def keep(self, answer: Answer, platform: str, identity: str = "") -> Answer:
         """The answer with the id by which it is known from now on. Never raises: at worst it comes back without one."""
+        identity = identity or secrets.token_hex(8)
+        if EVENTS.isEnabledFor(logging.INFO):
+            EVENTS.info("answer", extra={"fields": _event(answer, platform, identity)})
         row = (
-            identity or secrets.token_hex(8),
+            identity,
             time.time(),
             platform,
             storable(answer.standalone or answer.query) if self._questions else "",
@@ -190,6 +194,21 @@ class Journal(JournalFile):
         count = database.execute("DELETE FROM answers WHERE at < ?", before).rowcount
         database.execute("DELETE FROM feedback WHERE at < ? OR answer NOT IN (SELECT id FROM answers)", before)
         return count
+
+
+def _event(answer: Answer, platform: str, identity: str) -> dict[str, Any]:
+    return {
+        "answer": identity,
+        "surface": platform,
+        "mode": answer.mode,
+        "degraded": sorted(answer.degraded),
+        "refused": answer.refused,
+        "confidence": round(answer.confidence, 4),
+        "generation": answer.generation,
+        "passages": [evidence.hit.passage.id for evidence in answer.evidence],
+        "characters": len(answer.query),
+        "stages": {stage: round(milliseconds, 1) for stage, milliseconds in answer.timings.items()},
+    }
 
 
 def recorder(settings: Settings, platform: str) -> Callable[[Answer], Answer]:

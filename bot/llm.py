@@ -28,6 +28,7 @@ THOUGHTS = ("模型的思考混进了回答", "the model's thoughts run into its
 UNCITED = ("模型的回答没有引用资料", "the model's answer cites no passage")
 TASK_TOLD = ("模型说出了它的任务", "the model tells its task instead of an answer")
 RESTING = ("模型服务多次出错,暂停调用", "the model server failed repeatedly and is left alone for a while")
+STOPPING = ("服务正在停止", "the server is stopping")
 FULL = ("等待模型的问题太多", "too many questions wait for the model")
 _CALLS_AT_ONCE = 8
 _FAILURES_IN_A_ROW, _REST_SECONDS = 3, 30.0
@@ -59,6 +60,8 @@ class Writer:
         self._settings = settings
         self._free = threading.BoundedSemaphore(_CALLS_AT_ONCE)
         self._breaker = _Breaker()
+        self._calls: set[Call] = set()
+        self._stopping = False
 
     def word(self, answer: Answer, understood: Callable[[str], Query]) -> Iterator[Answer | str]:
         """Checked sentences as they come, last the whole answer: worded, or as it was with the reason.
@@ -96,20 +99,32 @@ class Writer:
 
         Raises WordingError with the reason when no whole answer comes in time.
         """
+        if self._stopping:
+            raise WordingError(*STOPPING)
         self._breaker.check()
         if not self._free.acquire(blocking=False):
             raise WordingError(*FULL)
         call = Call(self._settings, prompt(question, evidence))
+        self._calls.add(call)
         try:
             yield from without_thoughts(call.pieces())
         except WordingError:
+            if self._stopping:
+                raise WordingError(*STOPPING) from None
             self._breaker.failed()
             raise
         else:
             self._breaker.worked()
         finally:
+            self._calls.discard(call)
             call.close()
             self._free.release()
+
+    def stop(self) -> None:
+        """End what the model is writing, now and from now on: the answers under way fall back to the passages."""
+        self._stopping = True
+        for call in tuple(self._calls):
+            call.close()
 
 
 def prompt(question: str, evidence: Sequence[Evidence]) -> list[dict[str, str]]:

@@ -54,6 +54,11 @@ class Bot:
             pass
         return build_index(self.settings, self.embedder, progress)
 
+    def stop(self) -> None:
+        """End what a model is writing: the answers under way fall back to their passages, and so do later ones."""
+        if self._writer is not None:
+            self._writer.stop()
+
     @property
     def index(self) -> Index:
         """The live generation, opened when CURRENT names a new one; a damaged one never replaces the one in use."""

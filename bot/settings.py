@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,6 +13,7 @@ from bot.errors import SettingsError
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLED_MODEL = "bundled"
 _NO_SECRET = SecretStr("")
+_RATE = r"[1-9][0-9]{0,6}/(second|minute|hour|day)"
 _ORIGIN = r"https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?"
 
 
@@ -31,6 +33,20 @@ class Settings(BaseSettings):
     threshold: float = Field(0.4, ge=0, le=1, description="Confidence below which the bot declines to answer.")
     host: str = Field("127.0.0.1", description="Address that `wenqu serve` listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that `wenqu serve` listens on.")
+    workers: int = Field(1, ge=1, le=64, description="Processes of `wenqu serve`, over one index.")
+    insecure: bool = Field(False, description="Whether `wenqu serve` may listen beyond this machine without a key.")
+    allowed_hosts: str = Field(
+        "", pattern=r"^[A-Za-z0-9.\-, ]*$", description="Host names the server goes by, beside localhost, with commas."
+    )
+    max_concurrent: int = Field(32, ge=1, le=1000, description="Most questions that are answered at a time.")
+    rate_limit: str = Field(
+        "30/minute; 300/hour",
+        pattern=rf"^({_RATE}( *; *{_RATE})*)?$",
+        description="Most questions of one address; empty: any number. This machine's own are not counted.",
+    )
+    log: Literal["text", "json"] = Field(
+        "text", description="What `wenqu serve` logs: text for what went wrong; json for each request and answer too."
+    )
     max_question: int = Field(2000, ge=10, le=2000, description="Most characters of a question.")
     history: bool = Field(True, description="Whether `wenqu chat` keeps the questions of earlier sessions.")
     journal: bool = Field(True, description="Whether the journal keeps the questions.")
@@ -48,7 +64,9 @@ class Settings(BaseSettings):
     llm_seconds: float = Field(60, ge=1, le=600, description="Most seconds that an answer in words may take.")
 
     # A channel is on when its secrets are set; without them its routes do not exist.
-    api_key: SecretStr = Field(_NO_SECRET, description="Key that OpenAI-compatible and MCP clients must send.")
+    api_key: SecretStr = Field(
+        _NO_SECRET, description="Key that every request must carry; Slack, WeChat and WeCom sign theirs instead."
+    )
     cors_origins: str = Field("", description="Origins whose pages may call /v1, separated by commas.")
     widget_origins: str = Field(
         "",

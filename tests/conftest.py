@@ -84,6 +84,7 @@ def _private_home(tmp_path_factory: pytest.TempPathFactory):
         for name in [name for name in os.environ if name.startswith(("WENQU_", "XDG_"))]:
             patch.delenv(name)
         patch.setenv("HOME", str(home))
+        patch.setenv("WENQU_ALLOWED_HOSTS", "testserver")  # what TestClient calls the server
         patch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # a hub that nobody can reach, at once
         patch.chdir(home)
         yield

@@ -142,7 +142,7 @@ def test_what_is_missing_or_odd_is_said_of_each_channel(tmp_path, bot):
         word for text in found["wecom"][BAD] for word in text.split()
     }
     assert any("WENQU_WECOM_BOT_SECRET" in text for text in found["wecom_bot"][BAD])
-    assert any("WENQU_API_KEY" in text for text in found["openai"][ODD])
+    assert any("WENQU_API_KEY" in text for text in found["server"][BAD])
     assert GOOD in found["server"]
 
 
@@ -176,3 +176,15 @@ def test_the_command_shows_no_secret_and_fails_when_something_is_bad(monkeypatch
     monkeypatch.delenv("WENQU_SLACK_SIGNING_SECRET")
     result = CliRunner().invoke(cli, ["doctor", "slack", "--url", "http://127.0.0.1:1/"])
     assert isinstance(result.exception, SettingsError)
+
+
+@pytest.mark.parametrize(
+    ("given", "state", "said"),
+    [({}, GOOD, "this machine only"), ({"host": "0.0.0.0"}, BAD, "WENQU_API_KEY"),
+     ({"host": "0.0.0.0", "insecure": True}, ODD, "anybody"),
+     ({"host": "0.0.0.0", "api_key": "k"}, GOOD, "every request"),
+     ({"api_key": "k", "widget_origins": "https://shop.example"}, ODD, "widget")],
+)  # fmt: skip
+def test_who_may_ask_is_said(tmp_path, given, state, said):
+    found = states(examine(load_settings(index=tmp_path, **given), "server")["server"])
+    assert any(said in text for text in found[state])

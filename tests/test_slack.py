@@ -19,10 +19,11 @@ from slack_api import APP_TOKEN, BOT_TOKEN, slack_api, socket_mode
 from slack_sdk.signature import SignatureVerifier
 
 from bot import channel
-from bot.app import MAX_BODY_BYTES, create_app
+from bot.app import create_app
 from bot.channel import Reply
 from bot.claims import Claims
 from bot.errors import JournalError
+from bot.guard import MAX_BODY_BYTES
 from bot.journal import Journal
 from bot.settings import load_settings
 from bot.surfaces import slack, slack_replies

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.encoding import decode
 from bot.readers import Document
+from bot.readers.child import in_child
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -14,12 +15,19 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 SUFFIXES = (".md", ".markdown")
+# A table of 0.9 MB can take 500 MB and 20 s: what is large is parsed in a process with limits.
+_LARGE = 256 * 1024
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _BLOCK_ENDS = {"paragraph_close", "heading_close", "table_close"}
 
 
 def read(data: bytes) -> Document:
     """Paragraphs, list items, table rows and code as plain lines; HTML, targets of links and images left out."""
+    return in_child(__name__, data) if len(data) > _LARGE else parse(data)
+
+
+def parse(data: bytes) -> Document:
+    """What `read` gives, made in this process."""
     from markdown_it import MarkdownIt
 
     decoded = decode(data)

@@ -4,12 +4,9 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,10 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.errors import WenquError
 from bot.excerpt import printable
 from bot.journal import recorder
+from bot.limits import admitted
 from bot.markup import source_url
 from bot.pipeline import Bot
 from bot.settings import Settings
-from bot.surfaces.bearer import WRONG_KEY, authorized
 from bot.surfaces.source import GONE
 from bot.types import Answer, Evidence, Hit
 
@@ -214,7 +211,8 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
         return None
     server = make_server(bot)
     # It makes the session manager; its own routes would redirect /mcp/, which many clients do not follow with a body.
-    server.streamable_http_app(stateless_http=True, transport_security=_trusted(settings.public_url))
+    # Host, Origin and key are looked at for the whole application.
+    server.streamable_http_app(stateless_http=True, transport_security=_unchecked())
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
@@ -222,26 +220,16 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
             yield
 
     routes = APIRouter(lifespan=lifespan)
-    endpoint = _Guarded(server.session_manager.handle_request, settings)
+    endpoint = _Limited(server.session_manager.handle_request)
     methods = ["GET", "POST", "DELETE"]
     routes.routes.extend(Route(path, endpoint, methods=methods) for path in ("/mcp", "/mcp/"))
     return routes
 
 
-def _trusted(public_url: str) -> "TransportSecuritySettings":
-    """The Host and Origin headers that are served: no page of another site reaches the server through a browser."""
+def _unchecked() -> "TransportSecuritySettings":
     from mcp.server.transport_security import TransportSecuritySettings
 
-    hosts = ["127.0.0.1", "localhost", "[::1]"]
-    origins = [f"http://{host}" for host in hosts]
-    public = urlsplit(public_url)
-    if public.netloc:
-        hosts.append(public.netloc)
-        origins.append(f"{public.scheme}://{public.netloc}")
-    ported = [f"{name}:*" for name in hosts]
-    return TransportSecuritySettings(
-        allowed_hosts=[*hosts, *ported], allowed_origins=[*origins, *(f"{origin}:*" for origin in origins)]
-    )
+    return TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
 async def _read(scope: Scope, receive: Receive) -> Receive:
@@ -254,16 +242,12 @@ async def _read(scope: Scope, receive: Receive) -> Receive:
     return again
 
 
-class _Guarded:
-    """An endpoint behind the key."""
+class _Limited:
+    """An endpoint that lets through as many requests as any route that answers."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if authorized(Headers(scope=scope).get("authorization"), self.settings):
+        async with asynccontextmanager(admitted)(Request(scope)):
             await self.app(scope, await _read(scope, receive), send)
-            return
-        body = {"error": {"code": "invalid_api_key", "message": WRONG_KEY}}
-        await JSONResponse(body, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)

@@ -19,10 +19,10 @@ from starlette.middleware.cors import CORSMiddleware
 from bot.errors import QueryError, WenquError
 from bot.excerpt import printable, source_name
 from bot.journal import recorder
+from bot.limits import admitted
 from bot.markup import MARKDOWN, render, source, source_url
 from bot.pipeline import Bot
 from bot.settings import Settings
-from bot.surfaces.bearer import WRONG_KEY, authorized
 from bot.surfaces.conversation import MODEL, Conversation
 from bot.surfaces.open_webui import task_reply
 from bot.types import Answer, Evidence
@@ -32,8 +32,8 @@ NO_MODEL = "没有这个模型,请填 wenqu / no such model: use wenqu"
 NO_QUESTION = "没有用户消息 / the messages hold no text of the user"
 BAD_FORM = "请求格式不对 / the request is not of the expected form"
 BUG = "服务器内部错误,请查看日志 / an internal error: see the server's log"
-# Clients send the whole conversation every time.
-MAX_BODY_BYTES = 1024 * 1024
+# OpenAI's words for what the application refuses on the way here.
+_KINDS = {429: ("requests", "rate_limit_exceeded"), 503: ("server_error", "overloaded")}
 # Characters of the answer sent at a time: whole code points, so that no half of a character ever travels alone.
 _PIECE = 24
 
@@ -53,13 +53,13 @@ class ApiError(HTTPException):
 
     def __init__(self, status: int, kind: str, code: str | None, message: str, param: str | None = None) -> None:
         """Keep what the body says."""
-        super().__init__(status, message, {"WWW-Authenticate": "Bearer"} if status == 401 else None)
+        super().__init__(status, message)
         self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 def router(bot: Bot, settings: Settings) -> APIRouter | None:
-    """The routes; always on. An application of its own: its errors, its body limit and its CORS are OpenAI's."""
-    api = FastAPI(openapi_url=None, max_body_size=MAX_BODY_BYTES, dependencies=[Depends(_key_check(settings))])
+    """The routes; always on. An application of its own: its errors and its CORS are OpenAI's."""
+    api = FastAPI(openapi_url=None)
     _add_errors(api)
     _add_models(api)
     _add_chat(api, bot, settings)
@@ -72,20 +72,13 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
     return routes
 
 
-def _key_check(settings: Settings) -> Any:
-    def check(request: Request) -> None:
-        if not authorized(request.headers.get("authorization"), settings):
-            raise ApiError(401, "invalid_request_error", "invalid_api_key", WRONG_KEY)
-
-    return check
-
-
 def _add_errors(api: FastAPI) -> None:
     """Every error in OpenAI's shape; what was sent is never echoed."""
 
     @api.exception_handler(AnyHTTPException)
     async def http(request: Request, error: AnyHTTPException) -> Response:
-        known = error if isinstance(error, ApiError) else _bad_request(str(error.detail))
+        kind, code = _KINDS.get(error.status_code, ("invalid_request_error", None))
+        known = error if isinstance(error, ApiError) else ApiError(error.status_code, kind, code, str(error.detail))
         return JSONResponse(known.body, error.status_code, error.headers)
 
     @api.exception_handler(RequestValidationError)
@@ -133,7 +126,7 @@ def _check_model(name: str) -> None:
 def _add_chat(api: FastAPI, bot: Bot, settings: Settings) -> None:
     kept = recorder(bot.settings, "openai")
 
-    @api.post("/chat/completions")
+    @api.post("/chat/completions", dependencies=[Depends(admitted)])
     def complete(body: Conversation, request: Request) -> Response:
         _check_model(body.model)
         question = body.question()

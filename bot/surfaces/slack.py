@@ -20,6 +20,7 @@ from bot.text import fold, language
 if TYPE_CHECKING:  # slack_bolt takes most of a second to import: a question in the terminal must not wait for it
     from slack_bolt.async_app import AsyncApp
 
+SIGNED = ("/slack/events",)  # the platform signs each request, and has no key
 LOOKING = "收到,正在查… / Looking it up…"
 HELP = "在命令后面写上问题,例如 / Write a question after the command, as in: /wenqu 哪些城市的人工智能综合排名靠前?"
 THANKS = "谢谢! / Thanks!"

@@ -15,11 +15,13 @@ from pydantic import BaseModel, BeforeValidator, Field
 from bot.examples import Examples
 from bot.followup import resolved
 from bot.journal import MAX_COMMENT, Journal
+from bot.limits import admitted
 from bot.pipeline import Bot
 from bot.settings import Settings
 from bot.surfaces.source import GONE
 from bot.types import Answer, Turn, evidence_to_dict, hit_to_dict, passage_to_dict
 
+LIMITED = [Depends(admitted)]
 UNKNOWN = "没有这个回答 / there is no such answer"
 STATIC = Path(__file__).parents[1] / "static"
 # Characters of the answer sent at a time: whole code points, so that no half of a character ever travels alone.
@@ -85,7 +87,7 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
     def kept(answer: Answer) -> Answer:
         return journal.keep(answer, "web")
 
-    @routes.post("/api/ask", summary="One answer as JSON")
+    @routes.post("/api/ask", dependencies=LIMITED, summary="One answer as JSON")
     def ask(body: FollowUp) -> dict[str, Any]:
         return kept(bot.ask(body.question, body.turns())).to_dict()
 
@@ -119,7 +121,9 @@ def router(bot: Bot, settings: Settings) -> APIRouter | None:
 
 
 def _add_chat(routes: APIRouter, bot: Bot, kept: Callable[[Answer], Answer]) -> None:
-    def begun(body: FollowUp) -> Iterator[tuple[Any, Iterator[Answer | str]]]:
+    def begun(
+        body: FollowUp, place: Annotated[None, Depends(admitted)]
+    ) -> Iterator[tuple[Any, Iterator[Answer | str]]]:
         # Closed when the client leaves: no model works for nobody.
         with closing(bot.stream(body.question, body.turns())) as events:
             yield next(events), events
@@ -140,18 +144,20 @@ def _add_chat(routes: APIRouter, bot: Bot, kept: Callable[[Answer], Answer]) -> 
 
 
 def _add_feedback(routes: APIRouter, journal: Journal) -> None:
-    @routes.post("/api/feedback", status_code=204, summary="What the user thinks of an answer, by its id")
+    @routes.post(
+        "/api/feedback", dependencies=LIMITED, status_code=204, summary="What the user thinks of an answer, by its id"
+    )
     def feedback(body: Feedback) -> None:
         if not journal.record_feedback(body.answer, "web", body.verdict, body.comment):
             raise HTTPException(404, UNKNOWN)
 
 
 def _add_search(routes: APIRouter, bot: Bot) -> None:
-    @routes.get("/api/search", summary="The passages found, without an answer")
+    @routes.get("/api/search", dependencies=LIMITED, summary="The passages found, without an answer")
     def search_by_address(parameters: Annotated[SearchQuestion, Query()]) -> dict[str, Any]:
         return search(parameters)
 
-    @routes.post("/api/search", summary="The passages found, without an answer")
+    @routes.post("/api/search", dependencies=LIMITED, summary="The passages found, without an answer")
     def search(body: SearchQuestion) -> dict[str, Any]:
         if body.explain:
             return bot.explain(body.question, body.k).to_dict()

@@ -38,6 +38,7 @@ from bot.tencent import (
 from bot.tencent_api import Api, ApiError
 from bot.text import fold
 
+SIGNED = ("/wechat",)  # the platform signs each request, and has no key
 log = logging.getLogger("wenqu")
 # Bytes of a text message: not documented, measured by users.
 LIMIT = 2048

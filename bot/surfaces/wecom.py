@@ -14,6 +14,7 @@ from bot.settings import Settings
 from bot.tencent import Crypto, Refused, inbound, opened, parse, refusal, replay_key
 from bot.tencent_api import Api
 
+SIGNED = ("/wecom",)  # the platform signs each request, and has no key
 LIMIT = 2048  # bytes of a text message
 
 

@@ -1,0 +1,141 @@
+"""`wenqu serve`: where it listens, how it logs, and how it stops without losing an answer."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from bot.app import create_app
+from bot.errors import SettingsError
+from bot.guard import is_loopback
+from bot.pipeline import Bot
+from bot.settings import Settings
+from bot.telemetry import set_up_logging
+
+log = logging.getLogger("wenqu")
+# A stopping server leaves a model this long to finish what it writes; then the passages are the answer. A stream that
+# nobody reads is cut after ten seconds.
+_GRACE_SECONDS, _CUT_SECONDS = 5.0, 10
+_FIRST = "问渠那得清如许?"
+_LOOK_SECONDS = 0.5  # how often it is looked whether a worker died
+
+
+def check_address(settings: Settings) -> None:
+    """Nothing, where the server may listen there. Raises SettingsError beyond this machine without a key."""
+    if not is_loopback(settings.host) and not settings.api_key.get_secret_value() and not settings.insecure:
+        raise SettingsError(
+            f"在 {settings.host} 上,没有密钥谁都可以提问",
+            f"on {settings.host} anybody could ask, for there is no key",
+            "WENQU_API_KEY=..., or wenqu serve --insecure",
+        )
+
+
+def serve(ready: Callable[[], Bot], settings: Settings, started: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C; `ready` makes a bot whose index is built, `started` is told the address.
+
+    Raises SettingsError when the address cannot be had.
+    """
+    check_address(settings)
+    set_up_logging(settings.log)
+    _allow_many_connections()
+    bot: Bot | None = ready()
+    with _listening(settings.host, settings.port) as listener:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        started(f"http://{host}:{listener.getsockname()[1]}")
+        if settings.workers == 1 and bot:
+            _run(bot, settings, listener)
+        else:
+            bot = None  # each worker has its own over the same files
+            _supervise(settings, listener)
+
+
+def _run(bot: Bot, settings: Settings, listener: socket.socket) -> None:
+    bot.found(_FIRST)  # loads what the first question of a user would wait for: dictionaries, weights
+    app = create_app(bot, settings)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_CUT_SECONDS,
+    )
+    _Server(config, app, bot).run(sockets=[listener])
+
+
+def _supervise(settings: Settings, listener: socket.socket) -> None:
+    """Run the workers, each of which accepts from the one socket; one that dies is replaced."""
+    stopping = threading.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda *_: stopping.set())
+    context = multiprocessing.get_context("spawn")  # the libraries below have threads, which a fork would lose
+
+    def started() -> SpawnProcess:
+        worker = context.Process(target=_work, args=(settings, listener))
+        worker.start()
+        return worker
+
+    workers = [started() for _ in range(settings.workers)]
+    while not stopping.wait(_LOOK_SECONDS):
+        for number, worker in enumerate(workers):
+            if not worker.is_alive():
+                log.error("a worker ended with %s and is replaced", worker.exitcode)
+                workers[number] = started()
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join()
+
+
+def _work(settings: Settings, listener: socket.socket) -> None:
+    set_up_logging(settings.log)
+    _run(Bot(settings), settings, listener)
+
+
+class _Server(uvicorn.Server):
+    """A server that says that it stops before it does, and whose end by a signal is no failure."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, bot: Bot) -> None:
+        super().__init__(config)
+        self._app, self._bot = app, bot
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop: nothing new, and what is under way gets its time. A second Ctrl-C waits for nothing."""
+        self._app.state.stopping = True
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        elif not self.should_exit:
+            grace = threading.Timer(_GRACE_SECONDS, self._bot.stop)
+            grace.daemon = True
+            grace.start()
+        self.should_exit = True
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+        )
+    except OSError as error:
+        raise SettingsError(
+            f"无法监听 {host}:{port}: {error.strerror}", "the address cannot be listened on", "WENQU_PORT, WENQU_HOST"
+        ) from error
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files to what the system allows: clients that say nothing hold a connection each."""
+    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no such limit
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
