@@ -19,7 +19,7 @@ from bot.followup import standalone
 from bot.generations import current_generation, tidy
 from bot.index import Index, is_stale, open_index, open_whole
 from bot.settings import Settings
-from bot.text import fold, language
+from bot.text import HAN, fold, language
 from bot.types import Answer, Article, Embedder, Evidence, Hit, Passage, Query, Turn
 
 if TYPE_CHECKING:
@@ -209,12 +209,13 @@ def checked_question(question: str, limit: int) -> str:
             "问题含有无效字符", "the question holds invalid characters", "重新输入 / type it again"
         ) from None
     cleaned = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", question).strip()
-    if len(cleaned) > limit:
+    folded = fold(cleaned)  # what is searched: one character of Arabic may fold to 18
+    if (length := max(len(cleaned), len(folded))) > limit:
         raise QueryError(
-            f"问题太长: {len(cleaned)} 字,最多 {limit} 字",
-            f"the question is too long: {len(cleaned)} characters, at most {limit}",
+            f"问题太长: {length} 字,最多 {limit} 字",
+            f"the question is too long: {length} characters, at most {limit}",
         )
-    if not re.search(r"\w", cleaned):
+    if not re.search(rf"[\w{HAN}]", folded):  # Python 3.11 takes the newest Han characters for unassigned
         raise QueryError("问题是空的", "the question is empty", "输入一句话 / type a sentence")
     return cleaned
 
