@@ -17,6 +17,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.requests import ClientDisconnect
 
 from bot import surfaces
 from bot.errors import QueryError, WenquError
@@ -103,6 +104,10 @@ def _add_errors(app: FastAPI) -> None:
     async def http(request: Request, error: HTTPException) -> Response:
         code = {429: "too_many_questions", 503: "busy"}.get(error.status_code, "http_error")
         return _error(error.status_code, code, str(error.detail), error.headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(request: Request, error: ClientDisconnect) -> Response:
+        return _error(400, "client_left", "连接中断 / the client has left")  # nobody reads it, and it is no bug
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:

@@ -19,7 +19,8 @@ from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionar
 from bot.documents import DocumentCache
 from bot.engines import LexicalEngine
 from bot.errors import CorpusError, EngineDown, IndexDamaged, ReadError
-from bot.index import GENERATION, engine_of, made_by, publish, sha256, vectors_file, writing
+from bot.generations import GENERATION, publish, remove_unfinished, sha256, writing
+from bot.index import engine_of, made_by, vectors_file
 from bot.lexical import LexicalWriter, passage_terms
 from bot.passages import cut
 from bot.pinyin import pinyin_of
@@ -29,6 +30,7 @@ from bot.types import Embedder, Passage
 from bot.vectors import VectorCache
 
 _BATCH = 512  # passages embedded at a time
+_LOST = "缓存不可用,已丢弃 / the cache cannot be used and was thrown away"
 
 Progress = Callable[[int, int], None]  # files done, files in all
 
@@ -52,19 +54,22 @@ class Summary:
 def build_index(settings: Settings, embedder: Embedder, progress: Progress = lambda done, total: None) -> Summary:
     """Index the whole corpus into a new generation and publish it; the old one serves until then.
 
-    Raises CorpusError when nothing can be read, IndexBusy when another process writes.
+    Raises CorpusError when nothing can be read, IndexBusy when another process writes, IndexUnwritable.
     """
     started = time.monotonic()
     with writing(settings.index):
         number = max([0, *(int(m[1]) for p in settings.index.iterdir() if (m := GENERATION.fullmatch(p.name)))]) + 1
-        for leftover in settings.index.glob(".building-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        remove_unfinished(settings.index)
         folder = settings.index / f".building-{number:06d}"
         folder.mkdir()
-        summary = _Builder(settings, embedder, folder, f"gen-{number:06d}").run(progress, started)
         collections = _collections(settings)
-        publish(settings.index, folder, summary.generation)
-        _drop_unnamed(settings, collections)
+        try:
+            summary = _Builder(settings, embedder, folder, f"gen-{number:06d}").run(progress, started)
+            publish(settings.index, folder, summary.generation)
+            _drop_unnamed(settings, collections)
+        except BaseException:  # what filled the disk does not stay on it
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     return summary
 
 
@@ -178,7 +183,6 @@ class _Builder:
             self.waiting.clear()
 
     def _abandon(self) -> NoReturn:
-        shutil.rmtree(self.folder, ignore_errors=True)
         why = "; ".join(f"{s.path}: {s.code}" for s in self.skipped[:3])
         raise CorpusError(
             f"文章文件夹没有可用的文章: {self.settings.corpus}",
@@ -196,12 +200,14 @@ class _Builder:
         self.engine.save(vectors_file(self.folder, self.settings.engine))
         self.cache.close()
         self.documents.close()
+        for cache in (self.cache, self.documents):
+            if cache.lost:
+                self.warnings.append((cache.path.name, f"{_LOST}: {cache.lost}"))
         files = sorted(p for p in self.folder.rglob("*") if p.is_file() and not p.name.endswith(".lock"))
         manifest = {
             **made_by(self.settings, self.embedder),
             "generation": self.generation,
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "dim": self.embedder.dim,
             "articles": self.articles,
             "passages": self.store.rows,
             "files": {

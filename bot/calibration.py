@@ -40,10 +40,11 @@ class Fit:
 def observe(bot: Bot, questions: Sequence[tuple[str, bool]]) -> dict[str, list[tuple[Mapping[str, float], bool]]]:
     """Language -> the raw signals of each question's first hit, and whether the corpus answers it."""
     found: dict[str, list[tuple[Mapping[str, float], bool]]] = {"zh": [], "en": []}
+    index = bot.index
     for text, answerable in questions:
-        query = understand(text, bot.index.store.names, bot.index.dictionary)
+        query = understand(text, index.store.names, index.dictionary)
         vector = retriever.query_vector(query, bot.embedder)
-        hits = retriever.search(bot.index, query, vector, 1)
+        hits = retriever.search(index, query, vector, 1)
         if hits and query.terms:
             marked = evidence.mark(query, hits[0].passage, vector, bot.embedder)
             found[language(query.folded)].append((refusal.signals(query, hits[0], marked), answerable))

@@ -42,9 +42,8 @@ FAILED = {
     "zh": "出了点问题,没能回答。请稍后再问一次。",
     "en": "Something went wrong and there is no answer. Please ask again later.",
 }
-_GREETING = re.compile(
-    r"(?:你好|您好|嗨|在吗|在么|早上好|下午好|晚上好|帮助|hi|hello|hey|help|/help)[\s!.?~,。]*", re.IGNORECASE
-)
+# Of folded text: 「你好！」 and ＨＥＬＬＯ are greetings too.
+_GREETING = re.compile(r"(?:你好|您好|嗨|在吗|在么|早上好|下午好|晚上好|帮助|hi|hello|hey|help|/help)[\s!.?~,。]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,7 @@ class Desk:
         `reply_id` is for a channel that must name the reply before there is one.
         """
         words = language(fold(inbound.text))
-        if _GREETING.fullmatch(inbound.text.strip()):
+        if _GREETING.fullmatch(fold(inbound.text).strip()):
             return Reply("", HELLO[words])
         try:
             history = self._memory.turns(inbound)

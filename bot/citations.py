@@ -25,7 +25,8 @@ _LIST = r"\d+(?:[ \t]*[,，、;；\-–—~～][ \t]*\d+)*"
 # [1], ［１］, 【1】, [1, 2], [1-3], [^1], [来源 1], 【1†source】: what models write for a citation.
 _MARKER = rf"{_OPEN}[ \t]*{_NAMED}[ \t]*{_LIST}[ \t]*(?:†[^\]］】〕\n]*)?{_CLOSE}"
 _MARKERS = re.compile(rf"[ \t]*{_MARKER}(?:[ \t]*{_MARKER})*", re.IGNORECASE)
-_HALF = re.compile(rf"[ \t]*{_OPEN}[ \t]*{_NAMED}[ \t\d,，、;；\-–—~～]*(?:†[^\n]*)?$", re.IGNORECASE)
+# A marker that its line breaks off.
+_HALF = re.compile(rf"[ \t]*{_OPEN}[ \t]*{_NAMED}[ \t\d,，、;；\-–—~～]*(?:†[^\n]*)?$", re.IGNORECASE | re.MULTILINE)
 _SHOWN = re.compile(r"\[(\d+)\]")
 _CLOSERS = "”’\"'」』))》"
 # The end of a sentence with the citations behind it, once the next character shows that no more of them follow.

@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
 
 from bot import journal_cli
-from bot.console import AsJson, Corpus, IndexFolder, err, out, print_json
+from bot.console import AsJson, Corpus, IndexFolder, err, out, print_json, ready_bot, rebuilt
 from bot.errors import WenquError
-from bot.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from bot.builder import Progress, Summary
-    from bot.pipeline import Bot
+from bot.settings import load_settings
 
 cli = typer.Typer(
     name="wenqu",
@@ -37,7 +33,7 @@ def ask(question: str, corpus: Corpus = None, index: IndexFolder = None, as_json
 
     settings = load_settings(corpus=corpus, index=index)
     checked_question(question, settings.max_question)  # said at once, not after an index run
-    answer = _ready_bot(settings).ask(question)
+    answer = ready_bot(settings).ask(question)
     if as_json:
         print_json(answer.to_dict())
     else:
@@ -50,7 +46,7 @@ def chat(corpus: Corpus = None, index: IndexFolder = None) -> None:
     from bot.surfaces import terminal
 
     settings = load_settings(corpus=corpus, index=index)
-    terminal.chat(_ready_bot(settings), out, keep_history=settings.history)
+    terminal.chat(ready_bot(settings), out, keep_history=settings.history)
 
 
 @cli.command()
@@ -71,7 +67,7 @@ def serve(
         corpus=corpus, index=index, host=host, port=port, workers=workers, insecure=insecure or None
     )
     said = "问渠 {}  (Ctrl-C 停止 / stops)"
-    server.serve(lambda: _ready_bot(settings), settings, lambda url: err.print(said.format(url)))
+    server.serve(lambda: ready_bot(settings), settings, lambda url: err.print(said.format(url)))
 
 
 @cli.command()
@@ -80,7 +76,7 @@ def mcp(corpus: Corpus = None, index: IndexFolder = None) -> None:
     from bot.surfaces.mcp import make_server, require_sdk
 
     require_sdk()  # said at once, not after an index run
-    make_server(_ready_bot(load_settings(corpus=corpus, index=index))).run()
+    make_server(ready_bot(load_settings(corpus=corpus, index=index))).run()
 
 
 @cli.command("index")
@@ -88,6 +84,9 @@ def build(
     corpus: Corpus = None,
     index: IndexFolder = None,
     force: Annotated[bool, typer.Option("--force", help="没有变化也重建 / rebuild even if nothing changed")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="有文件被跳过时退出码为 3 / exit 3 when a file is skipped")
+    ] = False,
 ) -> None:
     """建立或更新索引 / Build or refresh the index."""
     from bot.builder import build_index
@@ -97,11 +96,13 @@ def build(
     settings = load_settings(corpus=corpus, index=index)
     bot = Bot(settings)
     with progress_bar(err) as progress:
-        summary = build_index(settings, bot.embedder, progress) if force else _rebuilt(bot, progress)
+        summary = build_index(settings, bot.embedder, progress) if force else rebuilt(bot, progress)
     if summary is None:
         out.print(f"索引已是最新 / the index is up to date: {bot.index.generation}")
     else:
         render_summary(out, summary)
+    if strict and bot.index.store.skipped():
+        raise typer.Exit(3)
 
 
 @cli.command()
@@ -117,7 +118,7 @@ def search(
     from bot.rendering import render_explanation, render_hits
     from bot.types import hit_to_dict
 
-    bot = _ready_bot(load_settings(corpus=corpus, index=index))
+    bot = ready_bot(load_settings(corpus=corpus, index=index))
     if explain:
         explanation = bot.explain(question, k)
         print_json(explanation.to_dict()) if as_json else render_explanation(out, explanation)
@@ -145,7 +146,7 @@ def evaluate(
     if index is None:  # never the user's own index; the same folder finds its index again
         settings = load_settings(corpus=settings.corpus, index=settings.index / "eval" / folder.resolve().name)
     questions = evaluation.read_questions(folder)
-    bot = _ready_bot(settings, rebuild=index is None)
+    bot = ready_bot(settings, rebuild=index is None)
     with progress_bar(err) as progress:
         result = evaluation.evaluate(bot, questions, lambda done: progress(done, len(questions)))
     if as_json:
@@ -171,7 +172,7 @@ def calibrate(
     from bot.rendering import render_fits
 
     questions = read_questions(folder)
-    render_fits(out, recalibrate(_ready_bot(load_settings(corpus=corpus, index=index)), questions))
+    render_fits(out, recalibrate(ready_bot(load_settings(corpus=corpus, index=index)), questions))
 
 
 @cli.command()
@@ -207,31 +208,6 @@ def doctor(
         good = all([render_findings(out, name, findings) for name, findings in found.items()])
     if not good:
         raise typer.Exit(1)
-
-
-def _ready_bot(settings: Settings, *, rebuild: bool = False) -> Bot:
-    """A bot whose index is built and fresh; what was built is said on standard error."""
-    from bot.pipeline import Bot
-    from bot.rendering import progress_bar, render_summary
-
-    bot = Bot(settings)
-    with progress_bar(err) as progress:
-        summary = _rebuilt(bot, progress) if rebuild else bot.refresh(progress)
-    if summary is not None:
-        render_summary(err, summary)
-    return bot
-
-
-def _rebuilt(bot: Bot, progress: Progress) -> Summary | None:
-    """Refresh the index, and build anew one that is damaged or of another model; says so."""
-    from bot.builder import build_index
-    from bot.errors import IndexDamaged, IndexMismatch
-
-    try:
-        return bot.refresh(progress)
-    except (IndexDamaged, IndexMismatch) as error:
-        err.print(escape(f"{error} — 正在重建 / rebuilding"), style="yellow")
-        return build_index(bot.settings, bot.embedder, progress)
 
 
 def main() -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -99,12 +100,7 @@ def read_article(corpus: Path, file: SourceFile, documents: DocumentCache | None
     reader = reader_for(Path(file.path).suffix)
     if reader is None:
         raise ReadError("E-FORMAT", "不支持的格式", "format not supported")
-    try:
-        data = (corpus / file.path).read_bytes()
-    except OSError as error:
-        raise ReadError(
-            "E-READ", "无法读取", f"cannot be read: {error.strerror}", f"chmod u+r '{file.path}'"
-        ) from error
+    data = _content(corpus, file.path)
     try:
         document = documents.read(reader, data) if documents and is_slow(reader) else reader(data)
     except ReadError:
@@ -114,6 +110,37 @@ def read_article(corpus: Path, file: SourceFile, documents: DocumentCache | None
     title = " ".join((document.title or _first_line(document.text)).split())[:120]
     name = unicodedata.normalize("NFC", file.path)
     return Article(name, title, document.text, file.path), hashlib.sha256(data).hexdigest(), document.warning
+
+
+def _content(corpus: Path, path: str) -> bytes:
+    """The bytes of a regular file; one that became a link, a pipe or larger since it was looked at is refused."""
+    try:
+        with os.fdopen(_opened(corpus, path), "rb") as opened:
+            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                raise ReadError("E-TYPE", "不是普通文件", "not a regular file")
+            data = opened.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        code = "E-TYPE" if error.errno in (errno.ELOOP, errno.ENOTDIR) else "E-READ"
+        raise ReadError(code, "无法读取", f"cannot be read: {error.strerror}", f"chmod u+r '{path}'") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise ReadError("E-SIZE", f"超过 {MAX_FILE_BYTES // 2**20} MB", "too large", "请拆分 / split it")
+    return data
+
+
+def _opened(corpus: Path, path: str) -> int:
+    """A descriptor of a file of the corpus; no folder on the way to it may have become a link either."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if os.open not in os.supports_dir_fd:  # Windows
+        return os.open(corpus / path, flags)
+    *folders, name = path.split("/")
+    inside = os.open(corpus, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for folder in folders:
+            outside, inside = inside, os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=inside)
+            os.close(outside)
+        return os.open(name, flags, dir_fd=inside)
+    finally:
+        os.close(inside)
 
 
 def _first_line(text: str) -> str:

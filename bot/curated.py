@@ -21,7 +21,7 @@ from bot.bridge import stem
 from bot.dictionary import NO_DICTIONARY, Dictionary, Problem
 from bot.types import Embedder, Query, Vectors
 
-_FILE, _VECTORS = "answers.json", "answers.npy"
+FILE, _VECTORS = "answers.json", "answers.npy"
 # Half the cosine and half the share of the words, weighed by rarity, that both hold. At 0.8 54 of 100 paraphrases
 # are taken for the same question and 1 of 1,000 near misses (scripts/EXPERIMENTS.md, Curated answers).
 THRESHOLD = 0.8
@@ -156,7 +156,7 @@ class Curated:
             "entries": [asdict(entry) for entry in self.entries],
             "problems": [(p.line, p.reason, p.file) for p in self.problems],
         }
-        (folder / _FILE).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        (folder / FILE).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         # As queries, not as passages: both sides of the comparison are questions.
         vectors = [embedder.encode_query(question) for question, _ in self._rows]
         np.save(folder / _VECTORS, np.array(vectors, dtype=np.float32).reshape(-1, embedder.dim), allow_pickle=False)
@@ -168,7 +168,7 @@ NO_ANSWERS = Curated()
 def load_curated(folder: Path, dictionary: Dictionary) -> Curated:
     """The answers that a verified generation was made with."""
     try:
-        content = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return NO_ANSWERS
     entries = [CuratedAnswer(**{**entry, "questions": tuple(entry["questions"])}) for entry in content["entries"]]

@@ -19,7 +19,7 @@ from bot.encoding import decode
 from bot.errors import ReadError
 
 DICTIONARY = "dictionary.txt"  # in the corpus folder itself, not in a folder below
-_FILE = "dictionary.json"
+FILE = "dictionary.json"  # in a generation
 _MAX_CHARS = 50
 _COMMENT = re.compile(r"(?:^|\s)#.*")  # C# is a word
 # A Latin word is not met inside a longer identifier: ai is not in openai, gpt-4 stays gpt-4.
@@ -132,7 +132,7 @@ class Dictionary:
         """Write it into a generation; without anything to keep there is no file."""
         if self.entries or self.problems:
             content = {"entries": self.entries, "problems": [(p.line, p.reason) for p in self.problems]}
-            (folder / _FILE).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            (folder / FILE).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 NO_DICTIONARY = Dictionary()
@@ -141,7 +141,7 @@ NO_DICTIONARY = Dictionary()
 def load_dictionary(folder: Path) -> Dictionary:
     """The dictionary that a verified generation was made with."""
     try:
-        content = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return NO_DICTIONARY
     return Dictionary(content["entries"], [Problem(*problem) for problem in content["problems"]])

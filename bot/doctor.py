@@ -33,7 +33,7 @@ def unknown_channel(channel: str, known: Iterable[str]) -> SettingsError:
 
 
 def _server(settings: Settings) -> Iterator[Finding]:
-    from bot.index import current_generation
+    from bot.generations import current_generation
 
     if current := current_generation(settings.index):
         yield Finding(GOOD, f"索引 / index: {current.split()[0]}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import sqlite3
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -27,40 +26,19 @@ class DocumentCache(ContentCache):
     """Readers that remember."""
 
     table = "documents"
-    # The count reads every page of the file, damaged ones too.
-    schema = (
-        "CREATE TABLE IF NOT EXISTS documents (key BLOB PRIMARY KEY, content TEXT, sha256 BLOB, generation TEXT);"
-        "SELECT count(*) FROM documents"
-    )
 
     def read(self, reader: Reader, data: bytes) -> Document:
         """What the reader makes of the bytes, read now or before. Raises what it raises."""
         key = hashlib.sha256(_fingerprint() + reader.__module__.encode() + b"\0" + data).digest()
-        content = self._find(key)
-        if content is None:
-            content = _outcome(reader, data)
-            if content.get("error", [""])[0] in _NOT_KEPT:
-                raise ReadError(*content["error"])
-            self._keep(key, json.dumps(content))
+        kept = self.find([key])
+        content: dict[str, Any] = json.loads(kept[key]) if kept else _outcome(reader, data)
+        if content.get("error", [""])[0] in _NOT_KEPT:
+            raise ReadError(*content["error"])
+        if not kept:
+            self.keep({key: json.dumps(content).encode()})
         if "error" in content:
             raise ReadError(*content["error"])
         return Document(**content)
-
-    def _find(self, key: bytes) -> dict[str, Any] | None:
-        try:
-            row = self._connection.execute("SELECT content, sha256 FROM documents WHERE key = ?", (key,)).fetchone()
-        except sqlite3.DatabaseError:
-            return None
-        if row is None or hashlib.sha256(row[0].encode()).digest() != row[1]:
-            return None
-        self._connection.execute("UPDATE documents SET generation = ? WHERE key = ?", (self._generation, key))
-        content: dict[str, Any] = json.loads(row[0])
-        return content
-
-    def _keep(self, key: bytes, content: str) -> None:
-        row = (key, content, hashlib.sha256(content.encode()).digest(), self._generation)
-        self._connection.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?)", row)
-        self._connection.commit()  # a run that is interrupted goes on from here
 
 
 def _outcome(reader: Reader, data: bytes) -> dict[str, Any]:

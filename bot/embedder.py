@@ -23,7 +23,7 @@ _CURE = "set WENQU_MODEL=bundled, or to a folder that holds the model"
 # arithmetic of its own, saves a third of the time (2,900 and 4,600 passages of 300 characters a second).
 _MANY = 256
 # Weights that can run code when they are loaded, and code itself.
-_UNSAFE_SUFFIXES = {".py", ".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
+_UNSAFE_SUFFIXES = {".py", ".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".so"}
 
 
 def load_embedder(model: str = BUNDLED_MODEL) -> Embedder:

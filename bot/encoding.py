@@ -28,6 +28,7 @@ BYTE_ORDER_MARKS = (
 SAMPLE_BYTES = 64 * 1024
 # More than one bad byte in a thousand is not damage, it is another encoding.
 MAX_BAD_SHARE = 0.001
+_OF_ONE_BYTE = 4  # a bad byte within a character of three makes the rest of it unreadable too
 # 64 characters of Chinese rightly read score 0.83 and more (1,500 news articles), the best reading of 128 random bytes
 # 0.40 and less (500 tries).
 MIN_SCORE = 0.5
@@ -56,7 +57,7 @@ def decode(data: bytes) -> Decoded:
     encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), None) or _best_encoding(data)
     text = data.decode(encoding, errors="replace").removeprefix("\ufeff")
     damaged = text.count("\ufffd") - (data.count(_WRITTEN) if encoding == "utf-8" else 0)
-    if damaged > max(1, MAX_BAD_SHARE * len(data)):
+    if damaged > max(_OF_ONE_BYTE, MAX_BAD_SHARE * len(data)):
         raise ReadError("E-ENC", f"{damaged} 个字符无法识别", f"{damaged} characters cannot be read as {encoding}")
     text = _CONTROLS.sub("", _LINE_BREAKS.sub("\n", text))
     if not text.strip():

@@ -53,6 +53,11 @@ class IndexBusy(WenquError):  # noqa: N818
 class IndexUnwritable(WenquError):  # noqa: N818
     """The index folder cannot be written: no room, no right, or an I/O error."""
 
+    def __init__(self, path: object, detail: object) -> None:
+        """Name the file or folder, and what the system says."""
+        what = f"无法写入索引: {path} ({detail})"
+        super().__init__(what, "the index cannot be written", "df -h; ls -ld; WENQU_INDEX=...")
+
 
 class EngineDown(WenquError):  # noqa: N818
     """The server that holds the vectors does not answer, or no longer holds them; words alone still answer."""

@@ -80,9 +80,10 @@ def _answered(bot: Bot, question: str) -> bool:
 
 def _spread(bot: Bot) -> list[Passage]:
     """Passages at even distances."""
-    count = int(bot.index.manifest["passages"])
+    index = bot.index  # one generation for both
+    count = int(index.manifest["passages"])
     step = max(1, count // _PASSAGES)
-    return bot.index.store.passages(range(0, count, step)[:_PASSAGES])
+    return index.store.passages(range(0, count, step)[:_PASSAGES])
 
 
 def _in_turn(passages: list[Passage]) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
-"""One immutable generation on disk: build beside, publish by rename, verify before use.
+"""One immutable generation on disk, verified before use; bot.generations says how it gets there.
 
-index/CURRENT                name of the live generation and the sha256 of its manifest; replaced atomically
+index/CURRENT                names of the live and the previous generation and the sha256 of their manifests
 index/gen-000012/            manifest.json  passages.sqlite  lexical/  vectors.<engine>
                              dictionary.json  answers.json  answers.npy (if any)
 index/cache.sqlite           vectors by content hash: an unchanged passage is never embedded twice
@@ -11,23 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
-import os
-import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from bot import curated, dictionary
 from bot.corpus import scan
-from bot.curated import load_curated
-from bot.dictionary import load_dictionary
+from bot.curated import NO_ANSWERS, load_curated
+from bot.dictionary import NO_DICTIONARY, load_dictionary
 from bot.engines import check_engine_name, engine_class
-from bot.errors import IndexBusy, IndexDamaged, IndexMismatch, IndexMissing, IndexUnwritable, SettingsError
+from bot.errors import IndexDamaged, IndexMismatch, SettingsError
+from bot.generations import Named, current_generation, live_first, spare, verified_manifest, verify_files
 from bot.lexical import LexicalIndex
 from bot.settings import Settings
 from bot.store import Store
@@ -35,8 +30,6 @@ from bot.text import segmenter
 from bot.types import Embedder, Engine
 
 FORMAT = 1
-_LOCK_SECONDS = 30
-GENERATION = re.compile(r"gen-(\d{6})")
 
 
 class Index:
@@ -49,8 +42,9 @@ class Index:
         self.degraded: dict[str, str] = {}
         self.store = Store(folder / "passages.sqlite")
         self.lexical = LexicalIndex(folder / "lexical")
-        self.dictionary = load_dictionary(folder)
-        self.curated = load_curated(folder, self.dictionary)
+        files = manifest["files"]  # others are not read, whatever they are called
+        self.dictionary = load_dictionary(folder) if dictionary.FILE in files else NO_DICTIONARY
+        self.curated = load_curated(folder, self.dictionary) if curated.FILE in files else NO_ANSWERS
         self.engine: Engine | None = None
         try:
             loader = engine_of(settings).load
@@ -64,6 +58,7 @@ class Index:
         manifest["bytes"] = sum(entry["size"] for entry in self.manifest["files"].values())
         return {
             "index": manifest,
+            "degraded": dict(self.degraded),
             "dictionary": self.dictionary.report(),
             "dictionary_problems": {problem.place: problem.reason for problem in self.dictionary.problems},
             "curated": self.curated.report(),
@@ -94,6 +89,7 @@ def made_by(settings: Settings, embedder: Embedder) -> dict[str, Any]:
         "dictionary": _dictionary(),
         "passage_size": settings.passage_size,
         "engine": settings.engine,
+        "dim": embedder.dim,
     }
 
 
@@ -106,27 +102,39 @@ def vectors_file(folder: Path, engine: str) -> Path:
     return folder / f"vectors.{engine}"
 
 
-def current_generation(index: Path) -> str | None:
-    """The content of CURRENT, which changes with every published generation; None before the first."""
-    try:
-        return (index / "CURRENT").read_text(encoding="ascii").strip()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise IndexDamaged(index / "CURRENT", error) from error
-
-
 def open_index(settings: Settings, embedder: Embedder) -> Index:
     """The live generation, every file verified by checksum.
 
     Raises IndexMissing, IndexDamaged (naming the file) or IndexMismatch (naming what differs).
     """
-    current = current_generation(settings.index)
-    if current is None:
-        raise IndexMissing(f"还没有索引: {settings.index}", "there is no index yet", "wenqu index")
-    name, _, digest = current.partition(" ")
-    folder = settings.index / name
-    manifest = _verified_manifest(folder, digest)
+    while True:
+        current = current_generation(settings.index)
+        try:
+            return _opened(settings, embedder, live_first(settings.index)[0])
+        except IndexDamaged:
+            # Two publications while it was opened: the generation that CURRENT named is gone.
+            if current == current_generation(settings.index):
+                raise
+
+
+def open_whole(settings: Settings, embedder: Embedder) -> Index:
+    """The live generation or, where that is damaged and the previous is whole, the previous: `degraded` says so.
+
+    Raises what open_index raises, of the live generation.
+    """
+    try:
+        return open_index(settings, embedder)
+    except IndexDamaged as damage:
+        for named in spare(settings.index):
+            with suppress(IndexDamaged, IndexMismatch):
+                index = _opened(settings, embedder, named)
+                index.degraded["index"] = str(damage)
+                return index
+        raise
+
+
+def _opened(settings: Settings, embedder: Embedder, named: Named) -> Index:
+    manifest = verified_manifest(settings.index, named)
     expected = made_by(settings, embedder)
     different = [key for key, value in expected.items() if manifest.get(key) != value]
     if different:
@@ -135,80 +143,12 @@ def open_index(settings: Settings, embedder: Embedder) -> Index:
         raise IndexMismatch(
             f"索引由另一种 {made} 生成", f"the index was made by another {made} ({details})", "wenqu index"
         )
-    for path, entry in manifest["files"].items():
-        file = folder / path
-        if (
-            not file.is_file()
-            or file.is_symlink()
-            or file.stat().st_size != entry["size"]
-            or sha256(file) != entry["sha256"]
-        ):
-            raise IndexDamaged(file)
+    folder = settings.index / named[0]
+    verify_files(folder, manifest)
     return Index(folder, manifest, settings)
-
-
-def _verified_manifest(folder: Path, digest: str) -> dict[str, Any]:
-    file = folder / "manifest.json"
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise IndexDamaged(file, error.strerror) from error
-    if not GENERATION.fullmatch(folder.name) or hashlib.sha256(data).hexdigest() != digest:
-        raise IndexDamaged(file)
-    manifest: dict[str, Any] = json.loads(data)
-    return manifest
 
 
 def is_stale(settings: Settings, index: Index) -> bool:
     """Whether a file of the corpus (dictionary and answers too) was added, changed or deleted since it was indexed."""
     files, _ = scan(settings.corpus)
     return set(files) != index.store.files()
-
-
-@contextmanager
-def writing(index: Path) -> Iterator[None]:
-    try:
-        index.mkdir(parents=True, exist_ok=True)
-        with FileLock(index / ".lock", timeout=_LOCK_SECONDS):
-            yield
-    except Timeout as error:
-        raise IndexBusy(
-            f"另一个进程正在写索引: {index}", "another process writes the index", "稍后再试 / try again later"
-        ) from error
-    except OSError as error:
-        raise IndexUnwritable(
-            f"无法写入索引: {error}", "the index cannot be written", "df -h; WENQU_INDEX=..."
-        ) from error
-
-
-def publish(index: Path, building: Path, generation: str) -> None:
-    """Make a finished folder the live generation: every byte is on disk before CURRENT names it."""
-    for path in sorted(building.rglob("*")):
-        _sync(path)
-    _sync(building)
-    folder = index / generation
-    building.rename(folder)
-    _sync(index)
-    temporary = index / "CURRENT.new"
-    temporary.write_text(f"{generation} {sha256(folder / 'manifest.json')}\n", encoding="ascii")
-    _sync(temporary)
-    previous = current_generation(index)
-    temporary.replace(index / "CURRENT")
-    _sync(index)
-    keep = {generation, (previous or "").partition(" ")[0]}
-    for old in index.iterdir():
-        if GENERATION.fullmatch(old.name) and old.name not in keep:
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -6,13 +6,18 @@ tantivy cuts nothing itself: its fields are split at white space only, so that i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import tantivy
 
 from bot.dictionary import NO_DICTIONARY, Dictionary
-from bot.errors import IndexDamaged
+from bot.errors import IndexDamaged, IndexUnwritable
 from bot.text import bigrams, content_bigrams, fold
 from bot.types import Passage, Query
 
@@ -42,16 +47,27 @@ def _tokens(terms: list[str]) -> str:
     return " ".join(term.replace(" ", "_") for term in terms)
 
 
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    """What tantivy says about a disk that is full or broken, as our error."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise IndexUnwritable(folder, error) from error
+
+
 class LexicalWriter:
     """Builds a lexical index in a folder; `vocabulary` gathers the distinct words of all that was added."""
 
     def __init__(self, folder: Path, dictionary: Dictionary = NO_DICTIONARY) -> None:
         """Begin an index in an empty folder; `dictionary` holds the words that are cut whole."""
         self._dictionary = dictionary
+        self._folder = folder
         folder.mkdir(parents=True)
-        self._index = _register(tantivy.Index(_schema(), path=str(folder)))
-        # One thread keeps the documents in the order of adding, so that equal scores always come in the same order.
-        self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+        with _written(folder):
+            self._index = _register(tantivy.Index(_schema(), path=str(folder)))
+            # One thread keeps the documents in the order of adding: equal scores always come in the same order.
+            self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
         self.vocabulary: set[str] = set()
 
     def add(self, row: int, passage: Passage) -> None:
@@ -65,12 +81,14 @@ class LexicalWriter:
         document.add_text("title", _tokens(self._dictionary.words(fold(passage.title))))
         document.add_text("heading", _tokens(self._dictionary.words(fold(passage.heading))))
         document.add_text("grams", " ".join(bigrams(folded)))
-        self._writer.add_document(document)
+        with _written(self._folder):
+            self._writer.add_document(document)
 
     def close(self) -> None:
         """Write everything to disk."""
-        self._writer.commit()
-        self._writer.wait_merging_threads()
+        with _written(self._folder):
+            self._writer.commit()
+            self._writer.wait_merging_threads()
 
 
 class LexicalIndex:
@@ -79,11 +97,22 @@ class LexicalIndex:
     def __init__(self, folder: Path) -> None:
         """Open the folder. Raises IndexDamaged."""
         try:
-            self._index = _register(tantivy.Index.open(str(folder)))
+            self._index = _register(tantivy.Index.open(str(self._lockable(folder))))
         except (ValueError, OSError) as error:
             raise IndexDamaged(folder, error) from error
         self._schema = self._index.schema
         self._searcher = self._index.searcher()
+
+    def _lockable(self, folder: Path) -> Path:
+        """The folder or, where nothing may be written, one of links to its files: tantivy writes a lock to read."""
+        if os.access(folder, os.W_OK):
+            return folder
+        links = Path(tempfile.mkdtemp(prefix="wenqu-"))
+        weakref.finalize(self, shutil.rmtree, links, ignore_errors=True)
+        for file in folder.iterdir():
+            if not file.name.endswith(".lock"):
+                (links / file.name).symlink_to(file.resolve())
+        return links
 
     def search(self, query: Query, k: int, rows: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """The `k` best (row, BM25 score), best first, equal scores in row order; of the given `rows` alone, if any."""

@@ -28,6 +28,7 @@ _AROUND = 50
 _SIGNS = re.compile(r"[\\`*_~<|]|(?<=\])[(\[:]|&(?=#?\w+;)|^[#>+=-]", re.MULTILINE)
 _NUMBERED = re.compile(r"^(\d+)(?=[.)](?:\s|$))", re.MULTILINE)
 _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)  # four blanks would make code of a line
+_ANCHOR = re.compile(r"<(?=\s*/?\s*a\b)", re.IGNORECASE)
 _EDGES = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
 
 
@@ -52,13 +53,18 @@ def escape_slack(text: str) -> str:
     return escaped.replace("&", "&amp;").replace("\0", "&lt;").replace(">", "&gt;")
 
 
+def escape_plain(text: str) -> str:
+    """Plain text as WeChat and WeCom show it: their one tag, a link, is shown and not followed."""
+    return _ANCHOR.sub("＜", text)
+
+
 def bold(text: str) -> str:
     """Markdown's ** around the text but for the marks at its ends: beside them and a letter ** would not be bold."""
     before, inner, after = _EDGES.fullmatch(text).groups()  # type: ignore[union-attr]  # matches any text
     return f"{before}**{inner}**{after}" if inner else text
 
 
-PLAIN = Markup(lambda text: text, lambda text: f"【{text}】", lambda name, url: f"{name} {url}", "")
+PLAIN = Markup(escape_plain, lambda text: f"【{text}】", lambda name, url: f"{name} {url}", "")
 MARKDOWN = Markup(escape_markdown, bold, lambda name, url: f"[{name}]({url})", "> ")
 SLACK = Markup(escape_slack, bold, lambda name, url: f"[{name}]({url})", "> ")
 

@@ -13,12 +13,13 @@ from bot.bridge import understand
 from bot.builder import Progress, Summary, build_index
 from bot.curated import CuratedAnswer
 from bot.embedder import load_embedder
-from bot.errors import IndexMissing, QueryError, WenquError
+from bot.errors import IndexDamaged, IndexMissing, QueryError, WenquError
 from bot.explanation import ExplainedHit, Explanation, matches
 from bot.followup import standalone
-from bot.index import Index, current_generation, is_stale, open_index
+from bot.generations import current_generation, tidy
+from bot.index import Index, is_stale, open_index, open_whole
 from bot.settings import Settings
-from bot.text import fold, language
+from bot.text import HAN, fold, language
 from bot.types import Answer, Article, Embedder, Evidence, Hit, Passage, Query, Turn
 
 if TYPE_CHECKING:
@@ -37,18 +38,21 @@ class Bot:
         self.settings = settings
         self._writer = _writer(settings) if settings.llm_url else None
         self.embedder = embedder or load_embedder(settings.model)
-        self._lock = threading.Lock()
+        self._opening = threading.Lock()
         self._index: Index | None = None
         self._current: str | None = None
-        self._stale = ""
 
     def refresh(self, progress: Progress = lambda done, total: None) -> Summary | None:
         """Build the index where there is none or the corpus has changed since; None when nothing was to do.
 
-        Raises what build_index and open_index raise: an index that was made by another model is not built over.
+        Raises what build_index and open_index raise: an index that is damaged or was made by another model is not
+        built over.
         """
         try:
+            if "index" in self.index.degraded:
+                open_index(self.settings, self.embedder)  # raises what is wrong with the live generation
             if not is_stale(self.settings, self.index):
+                tidy(self.settings.index)
                 return None
         except IndexMissing:
             pass
@@ -61,19 +65,44 @@ class Bot:
 
     @property
     def index(self) -> Index:
-        """The live generation, opened when CURRENT names a new one; a damaged one never replaces the one in use."""
-        with self._lock:
-            current = current_generation(self.settings.index)
-            if self._index is None or current != self._current:
-                try:
-                    self._index = open_index(self.settings, self.embedder)
-                    self._stale = ""
-                except WenquError as error:
-                    if self._index is None:
-                        raise
-                    self._stale = str(error)
-                self._current = current
-            return self._index
+        """The live generation, opened when CURRENT names a new one; a damaged one never replaces the one in use.
+
+        One request opens a new one, the others go on with the one they have; only the very first opening blocks. Take
+        it once for all of an answer: the generation that it names stays open as long as somebody holds it.
+        """
+        opened = self._index
+        if opened is None:
+            with self._opening:
+                return self._index or self._open(None)
+        if self._seen() != self._current and self._opening.acquire(blocking=False):
+            try:
+                return self._open(opened)
+            finally:
+                self._opening.release()
+        return opened
+
+    @property
+    def opened(self) -> bool:
+        """Whether there is a generation to answer from."""
+        return self._index is not None
+
+    def _seen(self) -> str | None:
+        try:
+            return current_generation(self.settings.index)
+        except IndexDamaged as error:
+            return str(error)
+
+    def _open(self, opened: Index | None) -> Index:
+        """A new generation in place of the opened one, which stays where the new one cannot be used."""
+        current = self._seen()
+        try:
+            opened = (open_index if opened else open_whole)(self.settings, self.embedder)
+        except WenquError as error:
+            if opened is None:
+                raise
+            opened.degraded["index"] = str(error)
+        self._index, self._current = opened, current
+        return opened
 
     def search(self, question: str, k: int, legs: tuple[str, ...] = retriever.LEGS) -> list[Hit]:
         """The `k` best hits for a question, whether or not they answer it. Raises QueryError."""
@@ -96,18 +125,20 @@ class Bot:
 
         Raises what ask raises, before anything comes. Closing it ends a model's work.
         """
-        answer = self.found(question, history)
+        index = self.index
+        answer = self._found(index, question, history)
         yield answer
         if self._writer is None or answer.refused or answer.mode == "curated":  # people's words stay as they are
             yield from (answer.text, answer)
             return
-        index = self.index
         yield from self._writer.word(answer, lambda said: understand(said, index.store.names, index.dictionary))
 
     def found(self, question: str, history: Sequence[Turn] = ()) -> Answer:
         """The answer in the passages' own words, with the evidence marked, or a refusal; no model is asked."""
+        return self._found(self.index, question, history)
+
+    def _found(self, index: Index, question: str, history: Sequence[Turn]) -> Answer:
         clock = _Clock()
-        index = self.index
         checked = checked_question(question, self.settings.max_question)
         understood = standalone(checked, history)
         leaned = "" if understood == checked else understood
@@ -115,7 +146,7 @@ class Bot:
         vector = retriever.query_vector(query, self.embedder)
         clock.lap("understand")
         if written := index.curated.match(query.folded, vector):
-            return _curated(question, leaned, written, index.generation, clock.laps)
+            return _curated(question, leaned, written, index, clock.laps)
         hits = retriever.search(index, query, vector, self.settings.sources)
         clock.lap("retrieve")
         marked = [evidence.mark(query, hit.passage, vector, self.embedder) for hit in hits]
@@ -128,9 +159,8 @@ class Bot:
             worth = [i for i, hit in enumerate(hits) if hit.score >= _WORTH_SHOWING * hits[0].score]
             found = tuple(Evidence(hits[i], marked[i].spans, number) for number, i in enumerate(worth, start=1))
         text = _refusal(question, query) if refused else _answer_text(found[0])
-        missing = {"index": self._stale, "refusal": problem}
-        degraded = {**index.degraded, **{part: reason for part, reason in missing.items() if reason}}
-        mode = "lexical_only" if "vectors" in degraded else "stale_generation" if self._stale else "passages"
+        degraded = {**index.degraded, **({"refusal": problem} if problem else {})}
+        mode = "lexical_only" if "vectors" in degraded else "stale_generation" if "index" in degraded else "passages"
         clock.lap("refusal")
         return Answer(question, text, refused, confidence, found, mode, degraded, index.generation, clock.laps, leaned)
 
@@ -179,19 +209,21 @@ def checked_question(question: str, limit: int) -> str:
             "问题含有无效字符", "the question holds invalid characters", "重新输入 / type it again"
         ) from None
     cleaned = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", question).strip()
-    if len(cleaned) > limit:
+    folded = fold(cleaned)  # what is searched: one character of Arabic may fold to 18
+    if (length := max(len(cleaned), len(folded))) > limit:
         raise QueryError(
-            f"问题太长: {len(cleaned)} 字,最多 {limit} 字",
-            f"the question is too long: {len(cleaned)} characters, at most {limit}",
+            f"问题太长: {length} 字,最多 {limit} 字",
+            f"the question is too long: {length} characters, at most {limit}",
         )
-    if not re.search(r"\w", cleaned):
+    if not re.search(rf"[\w{HAN}]", folded):  # Python 3.11 takes the newest Han characters for unassigned
         raise QueryError("问题是空的", "the question is empty", "输入一句话 / type a sentence")
     return cleaned
 
 
-def _curated(question: str, leaned: str, written: CuratedAnswer, generation: str, timings: dict[str, float]) -> Answer:
+def _curated(question: str, leaned: str, written: CuratedAnswer, index: Index, timings: dict[str, float]) -> Answer:
     source = {"curated_source": written.source, "curated_url": written.url, "standalone": leaned}
-    return Answer(question, written.answer, False, 1.0, (), "curated", {}, generation, timings, **source)
+    degraded = dict(index.degraded)
+    return Answer(question, written.answer, False, 1.0, (), "curated", degraded, index.generation, timings, **source)
 
 
 def _refusal(question: str, query: Query) -> str:

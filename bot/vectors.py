@@ -16,7 +16,6 @@ class VectorCache(ContentCache):
     """An embedder that remembers."""
 
     table = "vectors"
-    schema = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB, generation TEXT) WITHOUT ROWID"
 
     def __init__(self, path: Path, embedder: Embedder, generation: str) -> None:
         """Open or make the cache; entries that `generation` does not use are dropped at `close`."""
@@ -27,15 +26,12 @@ class VectorCache(ContentCache):
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, shape (n, dim), float16 exact: cached and fresh ones are the same to the last bit."""
         keys = [hashlib.sha256(f"{self._embedder.fingerprint}\0{text}".encode()).digest() for text in texts]
-        marks = ",".join("?" * len(keys))
-        found = dict(
-            self._connection.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", keys).fetchall()
-        )
+        found = self.find(list(dict.fromkeys(keys)))
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
         if missing:
             vectors = self._embedder.encode_passages(list(missing.values())).astype(np.float16)
-            found.update(zip(missing, (vector.tobytes() for vector in vectors), strict=True))
+            fresh = dict(zip(missing, (vector.tobytes() for vector in vectors), strict=True))
+            self.keep(fresh)
+            found |= fresh
             self.embedded += len(missing)
-        rows = ((key, found[key], self._generation) for key in dict.fromkeys(keys))
-        self._connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
         return np.stack([np.frombuffer(found[key], dtype=np.float16) for key in keys]).astype(np.float32)

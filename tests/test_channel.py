@@ -97,7 +97,7 @@ def test_what_did_not_get_its_answer_is_answered_after_a_restart(slow, monkeypat
 def test_words_for_what_is_no_question_and_for_what_goes_wrong(slow, caplog):
     async def run():
         desk = Desk(slow)
-        texts = ["你好!", "Hello", "？", "坏"]
+        texts = ["你好！", "ＨＥＬＬＯ", "？", "坏"]
         async with desk.open("slack"):
             return [await desk.answer(message(i, text)) for i, text in enumerate(texts)]
 

@@ -85,12 +85,23 @@ def test_index_says_what_it_did_and_when_there_is_nothing_to_do(tmp_path):
     assert "bad.txt: E-BINARY" in first.stdout
     assert "up to date" in wenqu(tmp_path, "index").stdout
     assert "gen-000002" in wenqu(tmp_path, "index", "--force").stdout
+
+
+def test_damage_is_said_and_mended_by_whatever_command_meets_it(tmp_path):
+    write_articles(tmp_path / "corpus")
+    for _ in range(2):
+        wenqu(tmp_path, "index", "--force")
     (tmp_path / "index" / "gen-000002" / "passages.sqlite").write_bytes(b"x")
-    assert_one_clear_line(wenqu(tmp_path, "ask", "赵州桥"), "passages.sqlite", "wenqu index")
+    info = json.loads(wenqu(tmp_path, "info", "--json").stdout)  # nothing is mended by looking
+    assert info["index"]["generation"] == "gen-000001"
+    assert "passages.sqlite" in info["degraded"]["index"]
+    asked = wenqu(tmp_path, "ask", "--json", "赵州桥由谁设计")
+    assert json.loads(asked.stdout)["generation"] == "gen-000003"
+    assert "passages.sqlite" in asked.stderr
+    (tmp_path / "index" / "CURRENT").write_bytes(b"")
     rebuilt = wenqu(tmp_path, "index")
-    assert rebuilt.returncode == 0
-    assert "gen-000003" in rebuilt.stdout
-    assert wenqu(tmp_path, "ask", "赵州桥由谁设计").returncode == 0
+    assert "CURRENT" in rebuilt.stderr
+    assert (rebuilt.returncode, "gen-000004" in rebuilt.stdout) == (0, True)
 
 
 def test_search_shows_both_legs(home):
@@ -282,3 +293,16 @@ def test_info_shows_the_curated_answers_and_the_lines_not_used(tmp_path):
     sections = json.loads(wenqu(tmp_path, "info", "--json").stdout)
     assert sections["curated"]["answers"] == 0
     assert list(sections["curated_problems"]) == ["answers.yaml:1"]
+
+
+def test_an_index_that_cannot_be_refreshed_still_answers(tmp_path):
+    write_articles(tmp_path / "corpus")
+    assert wenqu(tmp_path, "index").returncode == 0
+    write_articles(tmp_path / "corpus", {"new.txt": "寒武纪公司于2020年登陆科创板。"})
+    (tmp_path / "index" / ".lock").unlink()
+    (tmp_path / "index" / ".lock").mkdir()  # even root cannot open a folder as a file
+    asked = wenqu(tmp_path, "ask", "--json", "赵州桥由谁设计")
+    assert asked.returncode == 0, asked.stderr
+    assert json.loads(asked.stdout)["generation"] == "gen-000001"
+    assert ".lock" in asked.stderr
+    assert_one_clear_line(wenqu(tmp_path, "index"), ".lock", "df -h")

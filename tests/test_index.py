@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
+import sqlite3
 
 import pytest
 from conftest import write_articles
 
 from bot.builder import build_index
-from bot.errors import CorpusError, IndexBusy, IndexDamaged, IndexMismatch, IndexMissing
-from bot.index import current_generation, is_stale, open_index, writing
+from bot.errors import CorpusError, IndexBusy, IndexDamaged, IndexMismatch, IndexMissing, IndexUnwritable
+from bot.generations import current_generation, writing
+from bot.index import is_stale, open_index
 from bot.settings import load_settings
 
 
@@ -107,6 +110,59 @@ def test_an_unchanged_passage_is_never_embedded_twice(settings, embedder):
     assert build_index(settings, embedder).embedded == first.passages + 1
 
 
+def vectors(settings) -> bytes:
+    return max(settings.index.glob("gen-*")).joinpath("vectors.faiss").read_bytes()
+
+
+def test_a_flipped_bit_in_the_cache_never_reaches_an_index(settings, embedder):
+    build_index(settings, embedder)
+    sound = vectors(settings)
+    with sqlite3.connect(settings.index / "cache.sqlite") as cache:
+        key, content = cache.execute("SELECT key, content FROM vectors").fetchone()
+        flipped = bytes([content[0] ^ 1]) + content[1:]
+        cache.execute("UPDATE vectors SET content = ? WHERE key = ?", (flipped, key))
+    cache.close()
+    assert build_index(settings, embedder).embedded == 1
+    assert vectors(settings) == sound
+    assert build_index(settings, embedder).embedded == 0
+
+
+def test_whatever_happens_to_the_caches_the_index_is_the_same(settings, embedder, seed):
+    rng = random.Random(seed)
+    build_index(settings, embedder)
+    sound = vectors(settings)
+    for number in range(30):
+        file = settings.index / ("cache.sqlite" if number % 3 else "documents.sqlite")
+        data = bytearray(file.read_bytes())
+        for _ in range(rng.choice((1, 20, 400))):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        file.write_bytes(bytes(data[: rng.randrange(len(data))] if number % 5 == 0 else data))
+        build_index(settings, embedder)
+        assert vectors(settings) == sound
+    assert build_index(settings, embedder).embedded == 0
+
+
+def test_a_cache_of_the_first_release_is_made_anew_and_said(settings, embedder):
+    settings.index.mkdir()
+    with sqlite3.connect(settings.index / "cache.sqlite") as cache:
+        cache.execute("CREATE TABLE vectors (key BLOB PRIMARY KEY, vector BLOB, generation TEXT) WITHOUT ROWID")
+    cache.close()
+    summary = build_index(settings, embedder)
+    assert summary.embedded == summary.passages
+    assert [place for place, _ in summary.warnings] == ["cache.sqlite"]
+    assert build_index(settings, embedder).warnings == []
+
+
+def test_a_failed_run_says_which_file_and_leaves_nothing_behind(settings, embedder, monkeypatch):
+    build_index(settings, embedder)
+    before = current_generation(settings.index)
+    monkeypatch.setattr("bot.builder.vectors_file", lambda folder, engine: folder / "none" / "vectors.faiss")
+    with pytest.raises(IndexUnwritable, match=r"none/vectors\.faiss.*df -h"):
+        build_index(settings, embedder)
+    assert current_generation(settings.index) == before
+    assert not list(settings.index.glob(".building-*"))
+
+
 def test_the_previous_generation_stays_and_older_ones_and_leftovers_go(settings, embedder):
     for _ in range(3):
         build_index(settings, embedder)
@@ -127,7 +183,7 @@ def test_a_failed_run_leaves_the_old_index_alone(settings, embedder):
 
 
 def test_two_writers_do_not_meet(settings, embedder, monkeypatch):
-    monkeypatch.setattr("bot.index._LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("bot.generations._LOCK_SECONDS", 0.1)
     with writing(settings.index), pytest.raises(IndexBusy):
         build_index(settings, embedder)
 

@@ -233,6 +233,7 @@ def test_a_long_history_is_taken_and_what_is_longer_is_refused(client):
     with pytest.raises(openai.APIStatusError) as too_long:
         client.chat.completions.create(model="wenqu", messages=[{"role": "user", "content": "长" * 400_000}])
     assert too_long.value.status_code == 413
+    assert too_long.value.type == "invalid_request_error"  # only an error in OpenAI's shape has one
 
 
 def test_models_are_listed_and_named(client):

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import write_articles
 
+from bot import retriever
 from bot.builder import build_index
 from bot.errors import IndexDamaged, QueryError
 from bot.explanation import matches
+from bot.index import open_index, open_whole
 from bot.pipeline import REFUSAL, Bot, checked_question
 from bot.settings import load_settings
 from bot.types import Passage, Query, Term
@@ -104,6 +110,90 @@ def test_a_running_bot_takes_a_new_generation_and_keeps_the_old_one_when_it_is_d
     assert "wenqu index" in answer.degraded["index"]
     with pytest.raises(IndexDamaged):
         Bot(settings, embedder).ask("寒武纪")
+
+
+def test_one_request_opens_a_new_generation_and_the_others_go_on(settings, embedder, monkeypatch):
+    bot = Bot(settings, embedder)
+    bot.refresh()
+    assert bot.index.generation == "gen-000001"
+    build_index(settings, embedder)
+    opening, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments):
+        opening.set()
+        assert go_on.wait(20)
+        return open_index(*arguments)
+
+    monkeypatch.setattr("bot.pipeline.open_index", slow)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(bot.ask, "赵州桥由谁设计")
+        assert opening.wait(20)
+        assert bot.ask("赵州桥由谁设计").generation == "gen-000001"  # at once: it would wait for ever
+        go_on.set()
+        assert first.result(20).generation == "gen-000002"
+    assert bot.ask("赵州桥由谁设计").generation == "gen-000002"
+
+
+def test_the_first_requests_all_wait_for_one_opening(settings, embedder, monkeypatch):
+    Bot(settings, embedder).refresh()
+    opened = []
+    monkeypatch.setattr("bot.pipeline.open_whole", lambda *a: opened.append(1) or time.sleep(0.1) or open_whole(*a))
+    bot = Bot(settings, embedder)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(bot.ask, ["赵州桥由谁设计"] * 8))
+    assert {answer.generation for answer in answers} == {"gen-000001"}
+    assert len(opened) == 1
+
+
+def test_a_generation_stays_open_for_the_request_that_holds_it(settings, embedder):
+    bot = Bot(settings, embedder)
+    bot.refresh()
+    held = bot.index
+    for _ in range(3):
+        build_index(settings, embedder)
+        bot.ask("赵州桥由谁设计")
+    gc.collect()
+    assert not (settings.index / held.generation).exists()
+    query = bot._understood("西安地铁", held)
+    hits = retriever.search(held, query, retriever.query_vector(query, embedder), 1)
+    assert hits[0].passage.article_id == "city.html"
+
+
+def test_a_streamed_answer_is_of_one_generation_to_its_end(settings, embedder):
+    write_articles(settings.corpus, {"dictionary.txt": "大石桥 = 赵州桥\n"})
+    bot = Bot(settings, embedder)
+    bot.refresh()
+    understood = []
+
+    class Writer:
+        def word(self, answer, understand):
+            understood.append(understand("大石桥"))
+            yield answer
+
+    bot._writer = Writer()
+    stream = bot.stream("大石桥由谁设计")
+    first = next(stream)
+    (settings.corpus / "dictionary.txt").unlink()
+    build_index(settings, embedder)
+    assert bot.index.generation == "gen-000002"
+    assert [answer.generation for answer in stream] == [first.generation] == ["gen-000001"]
+    assert understood[0].other_names == ("赵州桥",)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b"gen-000002\n", None])
+def test_a_running_bot_outlives_whatever_happens_to_current(settings, embedder, damage):
+    bot = Bot(settings, embedder)
+    bot.refresh()
+    assert bot.index.generation == "gen-000001"
+    current = settings.index / "CURRENT"
+    sound = current.read_bytes()
+    current.unlink() if damage is None else current.write_bytes(damage)
+    for _ in range(2):
+        answer = bot.ask("赵州桥由谁设计")
+        assert (answer.mode, answer.generation) == ("stale_generation", "gen-000001")
+        assert "CURRENT" in answer.degraded["index"]
+    current.write_bytes(sound)
+    assert bot.ask("赵州桥由谁设计").mode == "passages"
 
 
 def test_a_missing_vector_engine_costs_the_dense_leg_only(settings, embedder, monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import sqlite3
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from bot import channel
 from bot.app import create_app
 from bot.channel import Reply
 from bot.claims import Claims
+from bot.errors import JournalError
 from bot.guard import MAX_BODY_BYTES
 from bot.journal import Journal
 from bot.settings import load_settings
@@ -178,11 +178,11 @@ def test_a_message_that_cannot_be_claimed_is_not_acknowledged_and_answered_when_
 
     def full(*_):
         monkeypatch.setattr(Claims, "claim", claim)
-        raise sqlite3.OperationalError("database or disk is full")
+        raise JournalError("journal.sqlite", "database or disk is full")
 
     with served(slow) as client:
         monkeypatch.setattr(Claims, "claim", full)
-        assert send(client, event()).status_code == 500
+        assert send(client, event()).status_code == 503
         assert send(client, event()).status_code == 200
     assert len(slow.asked) == len(api.named("chat.postMessage")) == 1
 

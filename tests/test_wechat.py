@@ -174,7 +174,7 @@ def test_an_answer_that_is_late_for_all_deliveries_waits_for_continue(slow, clie
         time.sleep(0.1)
     assert late.startswith(f"关于「{QUESTION}」")
     assert "李春" in late
-    assert platform.send(text_xml("继续", "5")) == wechat.NOTHING_MORE
+    assert platform.send(text_xml("继续！", "5")) == wechat.NOTHING_MORE
 
 
 class FakeApi(JsonReplies, BaseHTTPRequestHandler):

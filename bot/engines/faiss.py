@@ -8,7 +8,7 @@ from typing import Self
 import faiss
 import numpy as np
 
-from bot.errors import IndexDamaged
+from bot.errors import IndexDamaged, IndexUnwritable
 from bot.types import Rows, Vectors
 
 # Below this many vectors a second thread costs more than it saves: on 1,300 vectors, beside one other busy process, a
@@ -50,8 +50,11 @@ class Engine:
         return found
 
     def save(self, path: Path) -> None:
-        """Write FAISS's own format."""
-        faiss.write_index(self._index, str(path))
+        """Write FAISS's own format. Raises IndexUnwritable."""
+        try:
+            faiss.write_index(self._index, str(path))
+        except RuntimeError as error:
+            raise IndexUnwritable(path, str(error).splitlines()[0]) from error
 
     @classmethod
     def load(cls, path: Path, dim: int, count: int) -> Self:

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.errors import WenquError
 from bot.excerpt import printable
@@ -232,6 +232,16 @@ def _unchecked() -> "TransportSecuritySettings":
     return TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
+async def _read(scope: Scope, receive: Receive) -> Receive:
+    """What gives the whole body, read here: a client that leaves in the middle would be an error 500 to the SDK."""
+    unread = [await Request(scope, receive).body()]
+
+    async def again() -> Message:
+        return {"type": "http.request", "body": unread.pop()} if unread else await receive()
+
+    return again
+
+
 class _Limited:
     """An endpoint that lets through as many requests as any route that answers."""
 
@@ -240,4 +250,4 @@ class _Limited:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with asynccontextmanager(admitted)(Request(scope)):
-            await self.app(scope, receive, send)
+            await self.app(scope, await _read(scope, receive), send)

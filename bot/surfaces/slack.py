@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from bot.channel import Inbound, is_current
+from bot.channel import FAILED, Inbound, is_current
+from bot.errors import JournalError
 from bot.pipeline import Bot
 from bot.settings import Settings
 from bot.surfaces.slack_replies import FEEDBACK, Channel, harmless, quiet
+from bot.text import fold, language
 
 if TYPE_CHECKING:  # slack_bolt takes most of a second to import: a question in the terminal must not wait for it
     from slack_bolt.async_app import AsyncApp
@@ -76,7 +78,7 @@ async def dispatch(bolt: "AsyncApp", request: Request, body: bytes) -> Response:
         envelope = to_async_bolt_request(request, body)
         content: Any = envelope.body
         sound = isinstance(content, dict) and isinstance(content.get("event", {}), dict)
-    except (ValueError, TypeError, AttributeError, LookupError):  # what the SDK raises on other shapes
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError):  # what the SDK raises on other shapes
         sound = False
     if not sound:
         raise HTTPException(400, "请求格式不对 / not an envelope of Slack's")
@@ -102,15 +104,15 @@ def question(body: dict[str, Any]) -> Inbound | None:
     """The message of an event that asks something; None for those of bots, for edits and deletions."""
     event = body["event"]
     team, place, user, ts = body.get("team_id"), event.get("channel"), event.get("user"), event.get("ts")
+    text, thread = event.get("text") or "", event.get("thread_ts") or ts
+    if not all(part and isinstance(part, str) for part in (team, place, user, ts, thread, text or " ")):
+        return None
     own = [known.get("user_id") for known in body.get("authorizations") or ()]
     if event.get("bot_id") or user in own or event.get("subtype") not in _EVENT_SUBTYPES:
         return None
     if event["type"] == "message" and event.get("channel_type") != "im":
         return None
-    if not (team and place and user and ts):
-        return None
-    text = plain(event.get("text") or "")
-    return Inbound("slack", team, place, user, f"{place}:{ts}", text, event.get("thread_ts") or ts)
+    return Inbound("slack", str(team), str(place), str(user), f"{place}:{ts}", plain(text), str(thread))
 
 
 def listeners(channel: Channel) -> "AsyncApp":
@@ -155,21 +157,37 @@ def listeners(channel: Channel) -> "AsyncApp":
     async def anything(body: dict[str, Any]) -> None:
         return
 
+    _add_errors(bolt)
     _add_clicks(bolt, channel)
     return bolt
+
+
+def _add_errors(bolt: "AsyncApp") -> None:
+    from slack_bolt.response import BoltResponse
+
+    @bolt.error
+    async def failed(error: Exception) -> BoltResponse | None:
+        if not isinstance(error, JournalError):
+            quiet.error("Slack: an unexpected error", exc_info=error)
+            return None
+        quiet.error("Slack: %s", error)
+        return BoltResponse(status=503, body="")  # what cannot be claimed is to be delivered again
 
 
 def _add_clicks(bolt: "AsyncApp", channel: Channel) -> None:
     @bolt.command(re.compile(""))
     async def command(ack: Any, command: dict[str, str]) -> None:
         text = plain(command.get("text", ""))
-        if not text:
-            await ack(HELP)
-            return
-        await ack(LOOKING)
         team, place, user, once = (command.get(f"{name}_id", "") for name in ("team", "channel", "user", "trigger"))
-        if once and command.get("response_url"):
-            channel.desk.take(Inbound("slack", team, place, user, once, text, command["response_url"]), channel.handle)
+        said = LOOKING if text else HELP
+        if text and once and command.get("response_url"):
+            inbound = Inbound("slack", team, place, user, once, text, command["response_url"])
+            try:
+                channel.desk.take(inbound, channel.handle)
+            except JournalError as error:  # a command is never delivered again
+                quiet.error("Slack: %s", error)
+                said = FAILED[language(fold(text))]
+        await ack(said)
 
     @bolt.action(re.compile(""))
     async def clicked(ack: Any, body: dict[str, Any]) -> None:

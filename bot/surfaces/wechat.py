@@ -16,7 +16,8 @@ import httpx
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from bot.channel import HELLO, ONLY_TEXT, Desk, Inbound
+from bot.channel import FAILED, HELLO, ONLY_TEXT, Desk, Inbound
+from bot.errors import JournalError
 from bot.markup import PLAIN, pages, render
 from bot.pipeline import Bot
 from bot.settings import Settings
@@ -35,6 +36,7 @@ from bot.tencent import (
     written,
 )
 from bot.tencent_api import Api, ApiError
+from bot.text import fold
 
 SIGNED = ("/wechat",)  # the platform signs each request, and has no key
 log = logging.getLogger("wenqu")
@@ -48,7 +50,7 @@ MORE = "\n\n(回复「继续」看下文)"
 PENDING = "还在找答案,请过一会儿回复「继续」查看。"
 NOTHING_MORE = "没有更多内容了。直接提问就可以。"
 LATE = "关于「{question}」:\n\n"
-_CONTINUE = re.compile(r"(?:继续|下文|下一页|更多|more|continue|next)[\s。.!!]*", re.IGNORECASE)
+_CONTINUE = re.compile(r"(?:继续|下文|下一页|更多|more|continue|next)[\s。.!]*")  # of folded text: 「继续！」 too
 _NOT_AUTHORISED = {48001, 45015, 45047}  # no customer-service API, or its 48 hours or five messages are used up
 
 
@@ -95,6 +97,9 @@ def routes(bot: Bot, settings: Settings, account: Account) -> APIRouter:
             text = await counter.reply(fields, replay_key("wechat", request.query_params))
         except Refused as refused:
             return refusal("wechat", refused)
+        except JournalError as error:  # a failing server would be shown to the user as out of order
+            log.error("wechat: %s", error)
+            text = FAILED["zh"]
         if text in ("", "success"):
             return PlainTextResponse(text)
         as_json = is_json(body)
@@ -155,7 +160,7 @@ class Counter:
     async def handle(self, message: Inbound) -> None:
         """Answer a message: for whichever of its deliveries waits, else as the account allows."""
         claims = self._desk.claims
-        if _CONTINUE.fullmatch(message.text):
+        if _CONTINUE.fullmatch(fold(message.text).strip()):
             nothing = PENDING if claims.owes("wechat", message.conversation) else NOTHING_MORE
             claims.keep_reply(message.key, claims.next_rest(message.conversation) or nothing)
             return
