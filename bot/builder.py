@@ -7,26 +7,26 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import NoReturn
 
 from bot.answers_file import read_answers
-from bot.corpus import ANSWERS, Skipped, read_article, scan
+from bot.corpus import ANSWERS, Skipped, scan
 from bot.curated import NO_ANSWERS, Curated
 from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
 from bot.documents import DocumentCache
 from bot.engines import LexicalEngine
-from bot.errors import CorpusError, EngineDown, IndexDamaged, ReadError
+from bot.errors import CorpusError, EngineDown, ReadError
 from bot.generations import GENERATION, publish, remove_unfinished, sha256, writing
 from bot.index import engine_of, made_by, vectors_file
-from bot.lexical import LexicalWriter, passage_terms
-from bot.passages import cut
+from bot.lexical import LexicalWriter, Words, passage_terms
 from bot.pinyin import pinyin_of
+from bot.preparation import Prepared, Shards, prepare
 from bot.settings import Settings
 from bot.store import StoreWriter
-from bot.types import Embedder, Passage
+from bot.types import Embedder, Passage, Vectors
 from bot.vectors import VectorCache
 
 _BATCH = 512  # passages embedded at a time
@@ -51,65 +51,79 @@ class Summary:
     curated: Curated
 
 
-def build_index(settings: Settings, embedder: Embedder, progress: Progress = lambda done, total: None) -> Summary:
+def build_index(
+    settings: Settings,
+    embedder: Embedder,
+    progress: Progress = lambda done, total: None,
+    shards: Shards = lambda file: None,
+) -> Summary:
     """Index the whole corpus into a new generation and publish it; the old one serves until then.
 
-    Raises CorpusError when nothing can be read, IndexBusy when another process writes, IndexUnwritable.
+    What `shards` gives of a file is not made again. Raises CorpusError when nothing can be read, IndexBusy when another
+    process writes, IndexUnwritable, and EngineDown when the engine's server does not answer.
     """
     started = time.monotonic()
     with writing(settings.index):
         number = max([0, *(int(m[1]) for p in settings.index.iterdir() if (m := GENERATION.fullmatch(p.name)))]) + 1
+        held = _collections(settings)
         remove_unfinished(settings.index)
         folder = settings.index / f".building-{number:06d}"
         folder.mkdir()
-        collections = _collections(settings)
         try:
-            summary = _Builder(settings, embedder, folder, f"gen-{number:06d}").run(progress, started)
+            summary = _Builder(settings, embedder, folder, f"gen-{number:06d}", shards).run(progress, started)
             publish(settings.index, folder, summary.generation)
-            _drop_unnamed(settings, collections)
         except BaseException:  # what filled the disk does not stay on it
+            held |= _collections(settings)
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        finally:
+            _drop_gone(settings, held)
     return summary
 
 
-def _collections(settings: Settings) -> dict[Path, LexicalEngine]:
-    """What the published generations hold on the server, by the file that names it."""
-    found: dict[Path, LexicalEngine] = {}
-    if not hasattr(engine_of(settings), "drop"):
-        return found
-    for file in settings.index.glob(f"gen-*/{vectors_file(Path(), settings.engine)}"):
-        # A damaged generation must not stop the run that replaces it.
-        with suppress(OSError, ValueError, KeyError, IndexDamaged):
-            manifest = json.loads((file.parent / "manifest.json").read_text(encoding="utf-8"))
-            engine = engine_of(settings).load(file, manifest["dim"], manifest["passages"])
-            if isinstance(engine, LexicalEngine):
-                found[file] = engine
-    return found
+def _collections(settings: Settings) -> dict[Path, bytes]:
+    """What names the collections of this index on the engine's server, by file, those of interrupted runs too."""
+    if not issubclass(engine_of(settings), LexicalEngine):
+        return {}
+    name = vectors_file(Path(), settings.engine).name
+    files = [file for pattern in ("gen-*", ".building-*") for file in settings.index.glob(f"{pattern}/{name}")]
+    return {file: file.read_bytes() for file in files}
 
 
-def _drop_unnamed(settings: Settings, collections: dict[Path, LexicalEngine]) -> None:
-    """Remove from the server what belonged to the generations that publishing removed; a failure leaves them there."""
-    for file, engine in collections.items():
-        if not file.exists():
-            with suppress(EngineDown):
-                engine.drop()
+def _drop_gone(settings: Settings, held: dict[Path, bytes]) -> None:
+    """Remove from the server what belonged to folders that are gone; where it is down, the next run does."""
+    for file, state in held.items():
+        if file.exists():
+            continue
+        engine = engine_of(settings)
+        assert issubclass(engine, LexicalEngine)
+        try:
+            engine.drop(state)
+        except EngineDown:
+            later = settings.index / f".building-dropped-{file.parent.name.removeprefix('.building-')}"
+            later.mkdir(exist_ok=True)
+            (later / file.name).write_bytes(state)
 
 
 class _Builder:
     """One run over the corpus. Articles stream through: no list of all texts is ever held."""
 
-    def __init__(self, settings: Settings, embedder: Embedder, folder: Path, generation: str) -> None:
+    def __init__(self, settings: Settings, embedder: Embedder, folder: Path, generation: str, shards: Shards) -> None:
         self.settings, self.embedder, self.folder, self.generation = settings, embedder, folder, generation
+        self.shards = shards
         self.files, self.skipped = scan(settings.corpus)
         self.store = StoreWriter(folder / "passages.sqlite")
         self.dictionary = self._take_dictionary()
         self.curated = self._take_answers()
-        self.lexical = LexicalWriter(folder / "lexical", self.dictionary)
+        self.lexical = LexicalWriter(folder / "lexical")
         self.engine = engine_of(settings)(embedder.dim)
+        if isinstance(
+            self.engine, LexicalEngine
+        ):  # named before it is made: a run that is killed leaves nothing nameless
+            self.engine.save(vectors_file(folder, settings.engine))
         self.cache = VectorCache(settings.index / "cache.sqlite", embedder, generation)
         self.documents = DocumentCache(settings.index / "documents.sqlite", generation)
-        self.waiting: list[Passage] = []
+        self.waiting: list[tuple[Passage, Words, Vectors | None]] = []
         problems = (*self.dictionary.problems, *self.curated.problems)
         self.warnings = [(problem.place, problem.reason) for problem in problems]
         self.dropped: Counter[str] = Counter()
@@ -120,22 +134,17 @@ class _Builder:
         for done, file in enumerate(self.files):
             progress(done, len(self.files))
             try:
-                article, digest, warning = read_article(self.settings.corpus, file, self.documents)
+                prepared = self.shards(file) or prepare(
+                    self.settings.corpus, file, self.settings.passage_size, self.dictionary, self.documents
+                )
             except ReadError as error:
                 self.skipped.append(Skipped(file.path, error.code, str(error)))
                 self.store.add_file(file)
                 continue
-            self.store.add_file(file, digest)
-            if warning:
-                self.warnings.append((file.path, warning))
-            passages, dropped = cut(article, self.settings.passage_size)
-            self.dropped.update(line.reason for line in dropped)
-            self.articles += 1
-            for row, passage in self.store.add_article(article, passages, dropped):
-                self.lexical.add(row, passage)
-                self.waiting.append(passage)
-                if len(self.waiting) == _BATCH:
-                    self._embed()
+            self.store.add_file(file, prepared.digest)
+            if prepared.warning:
+                self.warnings.append((file.path, prepared.warning))
+            self._add(prepared)
         self._embed()
         progress(len(self.files), len(self.files))
         if not self.store.rows:
@@ -156,6 +165,17 @@ class _Builder:
             self.curated,
         )
 
+    def _add(self, prepared: Prepared) -> None:
+        self.articles += 1
+        self.dropped.update(line.reason for line in prepared.dropped)
+        added = self.store.add_article(prepared.article, prepared.passages, prepared.dropped)
+        vectors = repeat(None) if prepared.vectors is None else prepared.vectors
+        for (row, passage), words, vector in zip(added, prepared.words, vectors, strict=False):
+            self.lexical.add(row, passage, words)
+            self.waiting.append((passage, words, vector))
+            if len(self.waiting) == _BATCH:
+                self._embed()
+
     def _take_dictionary(self) -> Dictionary:
         file = self._taken_out(DICTIONARY)
         return read_dictionary(file) if file else NO_DICTIONARY
@@ -175,9 +195,10 @@ class _Builder:
 
     def _embed(self) -> None:
         if self.waiting:
-            vectors = self.cache.encode([passage.text for passage in self.waiting])
+            passages, words, known = zip(*self.waiting, strict=True)
+            vectors = self.cache.encode([passage.text for passage in passages], known)
             if isinstance(self.engine, LexicalEngine):
-                self.engine.add_passages(vectors, [passage_terms(one, self.dictionary) for one in self.waiting])
+                self.engine.add_passages(vectors, list(map(passage_terms, passages, words)))
             else:
                 self.engine.add(vectors)
             self.waiting.clear()

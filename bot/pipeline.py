@@ -147,7 +147,8 @@ class Bot:
         clock.lap("understand")
         if written := index.curated.match(query.folded, vector):
             return _curated(question, leaned, written, index, clock.laps)
-        hits = retriever.search(index, query, vector, self.settings.sources)
+        degraded = dict(index.degraded)
+        hits = retriever.search(index, query, vector, self.settings.sources, degraded=degraded)
         clock.lap("retrieve")
         marked = [evidence.mark(query, hit.passage, vector, self.embedder) for hit in hits]
         clock.lap("evidence")
@@ -159,7 +160,7 @@ class Bot:
             worth = [i for i, hit in enumerate(hits) if hit.score >= _WORTH_SHOWING * hits[0].score]
             found = tuple(Evidence(hits[i], marked[i].spans, number) for number, i in enumerate(worth, start=1))
         text = _refusal(question, query) if refused else _answer_text(found[0])
-        degraded = {**index.degraded, **({"refusal": problem} if problem else {})}
+        degraded |= {"refusal": problem} if problem else {}
         mode = "lexical_only" if "vectors" in degraded else "stale_generation" if "index" in degraded else "passages"
         clock.lap("refusal")
         return Answer(question, text, refused, confidence, found, mode, degraded, index.generation, clock.laps, leaned)

@@ -38,12 +38,20 @@ def query_vector(query: Query, embedder: Embedder) -> Vectors:
     return embedder.encode_query(" ".join([query.folded, *query.other_names]))
 
 
-def search(index: Index, query: Query, vector: Vectors | None, k: int, legs: tuple[str, ...] = LEGS) -> list[Hit]:
+def search(
+    index: Index,
+    query: Query,
+    vector: Vectors | None,
+    k: int,
+    legs: tuple[str, ...] = LEGS,
+    degraded: dict[str, str] | None = None,
+) -> list[Hit]:
     """The `k` best hits, best first, near-duplicates left out. `legs` picks one leg alone, for comparison.
 
-    Without a vector, or without a readable vector file, the lexical leg answers alone.
+    Without a vector, or without a readable vector file, the lexical leg answers alone; while the engine's server is
+    down too, and `degraded` is told.
     """
-    lexical, dense = candidates(index, query, vector, legs)
+    lexical, dense = candidates(index, query, vector, legs, degraded)
     points = fuse(query, lexical, dense)
     order = sorted(points, key=lambda row: (-points[row], row))[: 2 * k + READ]
     passages = dict(zip(order, index.store.passages(order), strict=True))
@@ -83,11 +91,20 @@ def readings(
 
 
 def candidates(
-    index: Index, query: Query, vector: Vectors | None, legs: tuple[str, ...] = LEGS
+    index: Index,
+    query: Query,
+    vector: Vectors | None,
+    legs: tuple[str, ...] = LEGS,
+    degraded: dict[str, str] | None = None,
 ) -> tuple[dict[int, float], dict[int, float]]:
     """Row -> BM25 of the lexical leg's best, and row -> cosine of every row that either leg brought."""
     if len(legs) > 1 and vector is not None and isinstance(index.engine, LexicalEngine):
-        return _from_server(index, index.engine, query, vector)
+        try:
+            return _from_server(index, index.engine, query, vector)
+        except EngineDown as error:
+            if degraded is not None:
+                degraded["vectors"] = str(error)
+            legs = ("lexical",)
     lexical = dict(index.lexical.search(query, DEPTH)) if "lexical" in legs else {}
     dense: dict[int, float] = {}
     if "dense" in legs and index.engine is not None and vector is not None:
@@ -102,21 +119,15 @@ def candidates(
 def _from_server(
     index: Index, engine: LexicalEngine, query: Query, vector: Vectors
 ) -> tuple[dict[int, float], dict[int, float]]:
-    """What `candidates` gives, the rows found by a server; while it is down, words alone, and `degraded` says so."""
+    """What `candidates` gives, the rows found by a server. Raises EngineDown."""
     assert isinstance(engine, Engine)
-    try:
-        if engine.holds_words:
-            rows = engine.search_fused(vector, query_terms(query), DEPTH)
-            lexical = dict(index.lexical.search(query, max(1, len(rows)), [int(row) for row in rows]))
-        else:
-            lexical = dict(index.lexical.search(query, DEPTH))
-            rows = np.array(sorted({*map(int, engine.search(vector, DEPTH)[0]), *lexical}), dtype=np.int64)
-        dense = dict(zip(map(int, rows), map(float, engine.scores(vector, rows)), strict=True))
-    except EngineDown as error:
-        index.degraded["vectors"] = str(error)
-        return dict(index.lexical.search(query, DEPTH)), {}
-    index.degraded.pop("vectors", None)
-    return lexical, dense
+    if engine.holds_words():
+        rows = engine.search_fused(vector, query_terms(query), DEPTH)
+        lexical = dict(index.lexical.search(query, max(1, len(rows)), [int(row) for row in rows]))
+    else:
+        lexical = dict(index.lexical.search(query, DEPTH))
+        rows = np.array(sorted({*map(int, engine.search(vector, DEPTH)[0]), *lexical}), dtype=np.int64)
+    return lexical, dict(zip(map(int, rows), map(float, engine.scores(vector, rows)), strict=True))
 
 
 def fuse(query: Query, lexical: dict[int, float], dense: dict[int, float]) -> dict[int, float]:

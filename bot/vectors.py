@@ -23,15 +23,24 @@ class VectorCache(ContentCache):
         self._embedder = embedder
         self.embedded = 0
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors, shape (n, dim), float16 exact: cached and fresh ones are the same to the last bit."""
+    def encode(self, texts: Sequence[str], known: Sequence[Vectors | None] = ()) -> Vectors:
+        """Unit vectors, shape (n, dim), float16 exact: cached and fresh ones are the same to the last bit.
+
+        `known` are those that another machine has made, text by text.
+        """
         keys = [hashlib.sha256(f"{self._embedder.fingerprint}\0{text}".encode()).digest() for text in texts]
         found = self.find(list(dict.fromkeys(keys)))
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+        made = {
+            k: v.astype(np.float16).tobytes()
+            for k, v in zip(keys, known, strict=False)
+            if v is not None and k not in found
+        }
+        missing = {k: text for k, text in zip(keys, texts, strict=True) if k not in found and k not in made}
         if missing:
             vectors = self._embedder.encode_passages(list(missing.values())).astype(np.float16)
-            fresh = dict(zip(missing, (vector.tobytes() for vector in vectors), strict=True))
-            self.keep(fresh)
-            found |= fresh
+            made |= dict(zip(missing, (vector.tobytes() for vector in vectors), strict=True))
             self.embedded += len(missing)
+        if made:
+            self.keep(made)
+            found |= made
         return np.stack([np.frombuffer(found[key], dtype=np.float16) for key in keys]).astype(np.float32)

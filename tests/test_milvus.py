@@ -50,7 +50,7 @@ def test_on_the_shipped_article_too(article_bot, tmp_path: Path, embedder):
 
 def test_both_legs_are_on_the_server(remote):
     engine = remote.index.engine
-    assert engine.holds_words
+    assert engine.holds_words()
     vector = remote.embedder.encode_query("无关")
     by_words = engine.search_fused(vector, ["ppr-9087"], 1)
     passages = remote.index.store.passages(list(map(int, by_words)))
@@ -77,7 +77,8 @@ def test_without_its_server_words_alone_answer(remote, settings, embedder):
 
 
 def test_a_collection_that_is_gone_is_told_and_words_answer(remote):
-    remote.index.engine.drop()
+    engine = remote.index.engine
+    engine._client.drop_collection(engine._collection)
     answer = remote.ask("赵州桥是谁设计的?")
     assert answer.mode == "lexical_only"
     assert "李春" in answer.text

@@ -18,7 +18,7 @@ LAYERS = [
     ["content_cache"],
     ["ranker", "documents"],
     ["corpus", "passages", "embedder", "bridge", "lexical", "engines", "vectors"],
-    ["curated"],
+    ["curated", "preparation"],
     ["answers_file", "store"],
     ["generations"],
     ["index"],

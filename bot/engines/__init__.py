@@ -22,7 +22,9 @@ class LexicalEngine(Protocol):
     Only its order counts: the scores by which we fuse, rank and decline are computed here, for the rows it brings.
     """
 
-    holds_words: bool  # False where the server is too old for the lexical leg
+    def holds_words(self) -> bool:
+        """False where the server is too old for the lexical leg."""
+        ...
 
     def add_passages(self, vectors: Vectors, terms: Sequence[Sequence[str]]) -> None:
         """Append vectors and the terms of their passages."""
@@ -32,8 +34,9 @@ class LexicalEngine(Protocol):
         """The best rows of both legs, `k` of each, fused by rank, best first."""
         ...
 
-    def drop(self) -> None:
-        """Remove everything from the server."""
+    @classmethod
+    def drop(cls, state: bytes) -> None:
+        """Remove from the server all that a file that `save` wrote names. Raises EngineDown."""
         ...
 
 

@@ -8,9 +8,10 @@ so that a process that still reads the old generation never meets the rows of th
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -31,7 +32,11 @@ from bot.errors import EngineDown, IndexDamaged, SettingsError
 from bot.types import Rows, Vectors
 
 PREFIX = "wenqu_"
-_SECONDS = 5.0  # that one request may take
+# A search of 10 million vectors takes a cluster some ms. Who waits longer than this has words alone to answer with, and
+# asks no more until the rest is over: a server that is down costs a second in ten, not one a question.
+_SECONDS, _REST = 1.0, 10.0
+_CONNECT_SECONDS = 1.0
+_BUILD_SECONDS = 30.0  # a server that merges segments may keep a writer waiting
 _BATCH = 1000  # rows of one request: 256 numbers and at most 64 kB of terms each, where 64 MB are allowed
 _TERM_BYTES = 60_000  # a VARCHAR of Milvus holds 65,535
 _RRF = 60  # the constant of reciprocal rank fusion, Cormack et al. 2009
@@ -59,11 +64,16 @@ class Engine:
         """An empty engine for vectors of `dim` numbers; its collection is made with the first of them."""
         self._dim, self._count, self._made = dim, 0, False
         self._collection = PREFIX + uuid.uuid4().hex
-        self.holds_words = False
+        self._words = False
+        self._seconds, self._rests_until, self._failed = _BUILD_SECONDS, 0.0, ""
+
+    def holds_words(self) -> bool:
+        """False where the server is too old for the lexical leg."""
+        return self._words
 
     @cached_property
     def _client(self) -> MilvusClient:
-        return MilvusClient(self.url, token=self.token, timeout=_SECONDS)
+        return MilvusClient(self.url, token=self.token, timeout=_CONNECT_SECONDS)
 
     def __len__(self) -> int:
         """How many vectors it holds."""
@@ -79,11 +89,11 @@ class Engine:
             if not self._made:
                 self._make()
             rows = [
-                {"row": row, "vector": vector, **({"seg": joined(words)} if self.holds_words else {})}
+                {"row": row, "vector": vector, **({"seg": joined(words)} if self._words else {})}
                 for row, (vector, words) in enumerate(zip(vectors, terms, strict=True), start=self._count)
             ]
             for first in range(0, len(rows), _BATCH):
-                self._client.upsert(self._collection, rows[first : first + _BATCH])
+                self._client.upsert(self._collection, rows[first : first + _BATCH], timeout=self._seconds)
             self._count += len(rows)
 
     def search(self, query: Vectors, k: int) -> tuple[Rows, Vectors]:
@@ -98,7 +108,7 @@ class Engine:
                 anns_field="vector",
                 search_params=_nearest(k),
                 output_fields=["row"],
-                timeout=_SECONDS,
+                timeout=self._seconds,
             )[0]
         rows = np.array([hit["row"] for hit in found], dtype=np.int64)
         scores = self.scores(query, rows)  # of what is stored: the sign of a distance has changed between releases
@@ -113,7 +123,7 @@ class Engine:
         lexical = AnnSearchRequest([joined(terms)], "words", {"metric_type": "BM25"}, k)
         with self._asked():
             found = self._client.hybrid_search(
-                self._collection, [dense, lexical], RRFRanker(_RRF), limit=2 * k, timeout=_SECONDS
+                self._collection, [dense, lexical], RRFRanker(_RRF), limit=2 * k, timeout=self._seconds
             )[0]
         return np.array([hit["row"] for hit in found], dtype=np.int64)
 
@@ -123,7 +133,7 @@ class Engine:
             return np.empty(0, dtype=np.float32)
         with self._asked():
             found = self._client.query(
-                self._collection, f"row in {list(map(int, rows))}", ["row", "vector"], timeout=_SECONDS
+                self._collection, f"row in {list(map(int, rows))}", ["row", "vector"], timeout=self._seconds
             )
         vectors = {hit["row"]: hit["vector"] for hit in found}
         if missing := [row for row in rows if row not in vectors]:
@@ -134,13 +144,13 @@ class Engine:
         """Write where the rows are, once the server keeps them. Raises EngineDown."""
         with self._asked():
             if self._made:
-                self._client.flush(self._collection)
+                self._client.flush(self._collection, timeout=self._seconds)
         state = {
             "about": "the collection of this generation on the server of WENQU_ENGINE_URL, which holds its vectors",
             "collection": self._collection,
             "dim": self._dim,
             "count": self._count,
-            "holds_words": self.holds_words,
+            "holds_words": self._words,
         }
         path.write_text(json.dumps(state, indent=1) + "\n", encoding="ascii")
 
@@ -154,33 +164,47 @@ class Engine:
             state = json.loads(path.read_text(encoding="ascii"))
             found = state["dim"], state["count"]
             engine = cls(dim)
-            engine._collection, engine.holds_words = state["collection"], state["holds_words"]
+            engine._collection, engine._words = state["collection"], state["holds_words"]
         except (ValueError, KeyError, TypeError) as error:
             raise IndexDamaged(path, error) from error
         if found != (dim, count):
             raise IndexDamaged(path, f"{found}, expected {(dim, count)}")
         engine._count, engine._made = count, True
+        engine._seconds = _BUILD_SECONDS if _is_file(cls.url) else _SECONDS  # opening a file is work, not waiting
         return engine
 
-    def drop(self) -> None:
-        """Remove the collection from the server. Raises EngineDown."""
-        with self._asked():
-            self._client.drop_collection(self._collection, timeout=_SECONDS)
+    @classmethod
+    def drop(cls, state: bytes) -> None:
+        """Remove the collection that a file that `save` wrote names, if it is there. Raises EngineDown."""
+        engine = cls(1)
+        engine._seconds = _SECONDS
+        with suppress(ValueError, KeyError, TypeError):  # a damaged file names nothing
+            collection = json.loads(state)["collection"]
+            with engine._asked():
+                engine._client.drop_collection(collection, timeout=_SECONDS)
 
     def _make(self) -> None:
-        local = self.url.endswith(".db")
+        local = _is_file(self.url)
         version = () if local else tuple(map(int, self._client.get_server_version().lstrip("v").split(".")[:2]))
-        self.holds_words = local or version >= _WORDS_SINCE
-        make_collection(self._client, self._collection, self._dim, self.holds_words, exact=local)
+        self._words = local or version >= _WORDS_SINCE
+        make_collection(self._client, self._collection, self._dim, self._words, exact=local)
         self._made = True
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
-        """Whatever the server or the way to it does wrong is EngineDown."""
+        """Whatever the server or the way to it does wrong is EngineDown, at once while it rests from the last time."""
+        if time.monotonic() < self._rests_until:
+            raise EngineDown(self.url, self._failed)
         try:
             yield
         except (MilvusException, grpc.RpcError, ValueError, OSError) as error:
-            raise EngineDown(self.url, getattr(error, "message", str(error)).splitlines()[0]) from error
+            self._failed = (getattr(error, "message", "") or str(error) or type(error).__name__).splitlines()[0]
+            self._rests_until = time.monotonic() + _REST
+            raise EngineDown(self.url, self._failed) from error
+
+
+def _is_file(url: str) -> bool:
+    return url.endswith(".db")
 
 
 def make_collection(client: MilvusClient, name: str, dim: int, words: bool, exact: bool) -> None:
