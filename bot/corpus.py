@@ -112,6 +112,11 @@ def read_article(corpus: Path, file: SourceFile, documents: DocumentCache | None
     return Article(name, title, document.text, file.path), hashlib.sha256(data).hexdigest(), document.warning
 
 
+def digest_of(corpus: Path, file: SourceFile) -> str:
+    """The sha256 of the file's bytes. Raises ReadError."""
+    return hashlib.sha256(_content(corpus, file.path)).hexdigest()
+
+
 def _content(corpus: Path, path: str) -> bytes:
     """The bytes of a regular file; one that became a link, a pipe or larger since it was looked at is refused."""
     try:

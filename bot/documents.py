@@ -29,7 +29,7 @@ class DocumentCache(ContentCache):
 
     def read(self, reader: Reader, data: bytes) -> Document:
         """What the reader makes of the bytes, read now or before. Raises what it raises."""
-        key = hashlib.sha256(_fingerprint() + reader.__module__.encode() + b"\0" + data).digest()
+        key = hashlib.sha256(readers_fingerprint() + reader.__module__.encode() + b"\0" + data).digest()
         kept = self.find([key])
         content: dict[str, Any] = json.loads(kept[key]) if kept else _outcome(reader, data)
         if content.get("error", [""])[0] in _NOT_KEPT:
@@ -49,8 +49,8 @@ def _outcome(reader: Reader, data: bytes) -> dict[str, Any]:
 
 
 @cache
-def _fingerprint() -> bytes:
-    """What the readers are: their source and the parsers' versions. Another one reads every file anew."""
+def readers_fingerprint() -> bytes:
+    """What the slow readers are: their source and the parsers' versions. Another one reads every file anew."""
     digest = hashlib.sha256()
     for name in ("pypdf", "python-docx", "lxml"):
         digest.update(f"{name} {importlib.metadata.version(name)}\n".encode())

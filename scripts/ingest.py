@@ -1,190 +1,328 @@
-"""Cuts, segments and embeds a share of a corpus into Parquet, restartably, and loads such files into Milvus.
+"""Prepares a corpus on many machines, restartably, and publishes an index from what they prepared.
 
-scripts/ingest.py CORPUS --out DIR --shard 0/4 --workers 8     one share of four, a pool of processes
-scripts/ingest.py CORPUS --out DIR --ray 2                     all of it, a Ray Data job with two actors
-scripts/ingest.py --out DIR --load URL                         into the collection wenqu_ingest, each passage once
+scripts/ingest.py --corpus DIR --out DIR --shard 0/4            one share of four: read, cut, segment, embed
+scripts/ingest.py --corpus DIR --out DIR --ray 8                all of it, a Ray Data job with eight actors
+scripts/ingest.py --corpus DIR --out DIR --index DIR            a generation in DIR, as `wenqu index` makes it
+
+A share is a folder of Parquet files, a row for each article, which name what they were made from. One that is there and
+still right is not made again; one that is missing or of an older corpus costs time when the index is made, no more.
+All other settings are those of the bot: WENQU_MODEL, WENQU_ENGINE, WENQU_ENGINE_URL, ...
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import itertools
+import heapq
+import importlib.metadata
 import json
-import lzma
+import os
+import re
+import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
 from functools import cache, partial
+from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
-from bot.corpus import read_article, scan
-from bot.dictionary import NO_DICTIONARY
+from bot.builder import build_index
+from bot.corpus import ANSWERS, SourceFile, digest_of, scan
+from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
+from bot.documents import readers_fingerprint
 from bot.embedder import load_embedder
-from bot.errors import ReadError
-from bot.lexical import passage_terms
-from bot.passages import cut
-from bot.types import Article
+from bot.errors import IndexBusy, ReadError, SettingsError, WenquError
+from bot.index import made_by
+from bot.lexical import Words
+from bot.passages import Dropped
+from bot.preparation import Prepared, prepare
+from bot.settings import Settings, load_settings
+from bot.types import Article, Passage
 
 PART = 500  # articles of a file: the work that a kill can cost, some seconds of one process
-COLLECTION = "wenqu_ingest"
-_ROWS = 1000  # of one request
+_PASSAGE = {"id": pa.string(), "heading": pa.string(), "start": pa.int32(), "end": pa.int32()}
+_WORDS = {"heading_words": pa.list_(pa.string()), "words": pa.list_(pa.string())}
+SCHEMA = pa.schema(
+    {name: pa.string() for name in ("path", "sha256", "warning", "id", "title", "text")}
+    | {"title_words": pa.list_(pa.string())}
+    | {"passages": pa.list_(pa.struct(_PASSAGE | _WORDS))}
+    | {"dropped": pa.list_(pa.struct({"start": pa.int32(), "end": pa.int32(), "reason": pa.string()}))}
+    | {"vectors": pa.large_binary()}  # float16, passage by passage
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of a share, and the files of the corpus that go into it."""
+
+    file: Path
+    sources: list[SourceFile]
 
 
 @cache
-def embedder():
-    """The bundled model, once a process."""
-    return load_embedder()
+def embedder(settings: Settings):
+    """The model, once a process."""
+    return load_embedder(settings.model)
 
 
-def articles(source: Path) -> Iterator[Article]:
-    """The articles of a folder or of a .jsonl(.xz) file of {"id", "text", "title" (optional)}."""
-    if source.is_dir():
-        for file in scan(source)[0]:
+@cache
+def dictionary(settings: Settings) -> Dictionary:
+    """The corpus's own, once a process."""
+    file = settings.corpus / DICTIONARY
+    return read_dictionary(file) if file.is_file() else NO_DICTIONARY
+
+
+@cache
+def made_from(settings: Settings) -> dict[str, object]:
+    """Whatever decides, beside the articles, what a file of a share holds."""
+    made = made_by(settings, embedder(settings))
+    own = json.dumps(dictionary(settings).entries, ensure_ascii=False)
+    readers = readers_fingerprint().hex()
+    del made["engine"]
+    return made | {"own": own, "readers": readers, "wenqu": importlib.metadata.version("wenqu")}
+
+
+def parts(settings: Settings, out: Path, shard: int, shards: int) -> list[Part]:
+    """The files of a share. An article belongs by its path alone, so to the same one everywhere and always."""
+    sources = [
+        file
+        for file in scan(settings.corpus)[0]
+        if file.path not in (DICTIONARY, ANSWERS)
+        and int.from_bytes(hashlib.sha256(file.path.encode()).digest()[:8]) % shards == shard
+    ]
+    groups = [sources[first : first + PART] for first in range(0, len(sources), PART)]
+    folder = out / f"shard-{shard}-of-{shards}"
+    return [Part(folder / f"part-{number:06d}.parquet", group) for number, group in enumerate(groups)]
+
+
+def write_part(settings: Settings, part: Part) -> tuple[int, int]:
+    """Write one file by rename, unless it is there and right. Returns its passages, and those that were made now."""
+    digest = hashlib.sha256()
+    for source in part.sources:
+        digest.update(f"{source.path}\0{_digest(settings, source)}\n".encode())
+    made = {**made_from(settings), "articles": digest.hexdigest()}
+    found = _state(part.file)
+    if found and found == {**made, "passages": found["passages"]}:
+        return found["passages"], 0
+    rows = [row for source in part.sources if (row := _row(settings, source))]
+    passages = sum(len(row["passages"]) for row in rows)
+    state = json.dumps({**made, "passages": passages}, ensure_ascii=False)
+    temporary = part.file.with_suffix(f".{socket.gethostname()}.{os.getpid()}.tmp")
+    table = pa.Table.from_pylist(rows, SCHEMA.with_metadata({"wenqu": state}))
+    pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+    _sync(temporary)
+    temporary.replace(part.file)
+    _sync(part.file.parent)
+    return passages, passages
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
+def _digest(settings: Settings, source: SourceFile) -> str:
+    try:
+        return digest_of(settings.corpus, source)
+    except ReadError as error:
+        return error.code
+
+
+def _state(file: Path) -> dict | None:
+    """What a file of a share says it was made from; None where it is missing or damaged."""
+    try:
+        return json.loads(pq.read_schema(file).metadata[b"wenqu"])
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return None
+
+
+def _row(settings: Settings, source: SourceFile) -> dict | None:
+    """An article as a row; None of a file that cannot be read, which the index run will name."""
+    try:
+        one = prepare(settings.corpus, source, settings.passage_size, dictionary(settings))
+    except ReadError:
+        return None
+    texts = [passage.text for passage in one.passages]
+    vectors = embedder(settings).encode_passages(texts) if texts else np.empty(0)
+    return {
+        **{name: getattr(one.article, name) for name in ("id", "title", "text", "path")},
+        "sha256": one.digest,
+        "warning": one.warning,
+        "title_words": one.words[0].title if one.words else [],
+        "passages": [
+            {name: getattr(passage, name) for name in _PASSAGE} | {"heading_words": words.heading, "words": words.body}
+            for passage, words in zip(one.passages, one.words, strict=True)
+        ],
+        "dropped": [asdict(line) for line in one.dropped],
+        "vectors": vectors.astype(np.float16).tobytes(),
+    }
+
+
+class Shares:
+    """What was prepared of the corpus, in its order: a file of the corpus at a time, none twice."""
+
+    def __init__(self, settings: Settings, out: Path) -> None:
+        """Begin at the first article of all shares."""
+        self._settings = settings
+        folders = sorted(out.glob("shard-*-of-*"))
+        # Each share is in the order of the corpus, so merging them keeps a part of each in memory, not all.
+        self._rows = heapq.merge(*map(self._read, folders), key=lambda row: row["path"])
+        self._row = next(self._rows, None)
+        self.used = self.unfit = 0
+
+    def _read(self, folder: Path) -> Iterator[dict]:
+        made = made_from(self._settings)
+        for file in sorted(folder.glob("*.parquet")):
+            if {**(_state(file) or {}), **made} != _state(file):
+                self.unfit += 1
+                continue
             try:
-                yield read_article(source, file)[0]
-            except ReadError as error:
-                print(f"{file.path}: {error}", file=sys.stderr)
-        return
-    opener = lzma.open if source.suffix == ".xz" else open
-    with opener(source, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            entry = json.loads(line)
-            yield Article(entry["id"], entry.get("title", ""), entry["text"], entry["id"])
+                reader = pq.ParquetFile(file, page_checksum_verification=True)
+                for batch in reader.iter_batches(100):
+                    yield from batch.to_pylist()
+            except (OSError, pa.ArrowException):  # what is left of it is prepared anew
+                self.unfit += 1
+
+    def __call__(self, file: SourceFile) -> Prepared | None:
+        """What was prepared of the file, if of the bytes that it has now."""
+        while self._row and self._row["path"] < file.path:
+            self._row = next(self._rows, None)
+        if not self._row or self._row["path"] != file.path or self._row["sha256"] != _digest(self._settings, file):
+            return None
+        self.used += 1
+        return self._prepared(self._row)
+
+    def _prepared(self, row: dict) -> Prepared:
+        article = Article(row["id"], row["title"], row["text"], row["path"])
+        passages = [
+            Passage(
+                one["id"],
+                article.id,
+                article.title,
+                one["heading"],
+                article.text[one["start"] : one["end"]],
+                one["start"],
+                one["end"],
+            )
+            for one in row["passages"]
+        ]
+        words = [Words(row["title_words"], one["heading_words"], one["words"]) for one in row["passages"]]
+        dropped = [Dropped(**line) for line in row["dropped"]]
+        vectors = np.frombuffer(row["vectors"], dtype=np.float16).reshape(len(passages), -1)
+        return Prepared(article, row["sha256"], row["warning"], passages, dropped, words, vectors)
 
 
-def belongs(identity: str, shard: int, shards: int) -> bool:
-    """Whether an article is of this shard: by its id alone, so the same on every machine and in every run."""
-    return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8]) % shards == shard
-
-
-def table(batch: list[Article]) -> pa.Table:
-    """A row for each passage: what an answer shows, its terms, and its vector in half precision."""
-    passages = [passage for article in batch for passage in cut(article)[0]]
-    vectors = embedder().encode_passages([p.text for p in passages]) if passages else np.empty((0, embedder().dim))
-    columns = {name: [getattr(p, name) for p in passages] for name in ("id", "article_id", "title", "heading", "text")}
-    flat = pa.array(np.asarray(vectors, dtype=np.float16).ravel())
-    return pa.table(
-        columns
-        | {"start": [p.start for p in passages], "end": [p.end for p in passages]}
-        | {"terms": pa.array([passage_terms(p, NO_DICTIONARY) for p in passages], pa.list_(pa.string()))}
-        | {"vector": pa.FixedSizeListArray.from_arrays(flat, embedder().dim)}
-    )
-
-
-def write_part(folder: Path, part: tuple[int, list[Article]]) -> int:
-    """Write one file, by rename, unless it is there; returns its rows."""
-    number, batch = part
-    file = folder / f"part-{number:06d}.parquet"
-    if not file.exists():
-        temporary = file.with_suffix(".tmp")
-        pq.write_table(table(batch), temporary)
-        temporary.replace(file)
-    return pq.read_metadata(file).num_rows
-
-
-def claim(folder: Path, source: Path, shard: str) -> None:
-    """Remember what the folder is made from; exit when it was made from something else."""
+def ingest(settings: Settings, out: Path, shard: int, shards: int, run) -> tuple[int, int]:
+    """Write a share by `run`, which maps its parts to counts. Returns its passages, and those that were made now."""
+    todo = parts(settings, out, shard, shards)
+    folder = out / f"shard-{shard}-of-{shards}"
     folder.mkdir(parents=True, exist_ok=True)
-    size = sum(f.stat().st_size for f in ([source] if source.is_file() else source.rglob("*")) if f.is_file())
-    made = {"source": source.name, "bytes": size, "shard": shard, "part": PART, "model": embedder().fingerprint}
-    manifest = folder / "manifest.json"
-    if manifest.exists() and json.loads(manifest.read_text()) != made:
-        sys.exit(f"{folder} 由别的语料或模型生成 / was made from another corpus or model → --out NEW_FOLDER")
-    manifest.with_suffix(".tmp").write_text(json.dumps(made, indent=1))
-    manifest.with_suffix(".tmp").replace(manifest)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            for left in {*folder.glob("*.tmp"), *folder.glob("*.parquet")} - {part.file for part in todo}:
+                left.unlink()  # of a run that was killed, or of a larger corpus
+            counts = list(run(settings, todo))
+    except Timeout as error:
+        raise IndexBusy(f"另一个进程正在写 {folder}", "another process writes it", "稍后再试 / try later") from error
+    return sum(count[0] for count in counts), sum(count[1] for count in counts)
 
 
-def ingest(source: Path, out: Path, shard: str, workers: int) -> int:
-    """Write the shard; what is there is not done again. Returns the rows of all of it."""
-    index, count = map(int, shard.split("/"))
-    folder = out / f"shard-{index}-of-{count}"
-    claim(folder, source, shard)
-    mine = (article for article in articles(source) if belongs(article.id, index, count))
-    parts = enumerate(iter(lambda: list(itertools.islice(mine, PART)), []))
-    rows = 0
-    with ProcessPoolExecutor(workers) as pool:
-        # A window of parts at a time: no list of all texts is ever held.
-        while window := list(itertools.islice(parts, 2 * workers)):
-            rows += sum(pool.map(partial(write_part, folder), window))
-    return rows
+def by_pool(workers: int, settings: Settings, todo: list[Part]) -> Iterator[tuple[int, int]]:
+    """Map the parts by processes of this machine, which end when this one does, however it ends."""
+    with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
+        try:
+            yield from pool.map(partial(write_part, settings), todo)
+        except BrokenProcessPool as error:
+            raise WenquError(
+                "一个工作进程被终止", "a worker was ended, perhaps for lack of memory", "--workers 1; run it again"
+            ) from error
 
 
-class _Actor:
-    """The same step, as Ray Data calls it."""
+def _end_with_parent() -> None:
+    """A worker whose parent is gone would wait for work for ever: both ends of its queue are its own."""
+    parent = parent_process()
 
-    def __call__(self, batch: dict) -> pa.Table:
-        return table(
-            [Article(*map(str, row)) for row in zip(*(batch[c] for c in ("id", "title", "text", "id")), strict=True)]
-        )
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
-def ingest_by_ray(source: Path, out: Path, actors: int) -> int:
-    """The whole corpus as a Ray Data job. Returns the rows."""
+def by_ray(actors: int, settings: Settings, todo: list[Part]) -> Iterator[tuple[int, int]]:
+    """Map the parts by a Ray Data job: on the cluster of RAY_ADDRESS, which shares both folders, else here."""
     import ray
 
     # One CPU more than actors: without it the readers found none, and the job hung.
-    ray.init(num_cpus=actors + 1, include_dashboard=False, log_to_driver=False)
-    rows = [{"id": a.id, "title": a.title, "text": a.text} for a in articles(source)]
-    data = ray.data.from_items(rows).map_batches(
-        _Actor, batch_size=PART, compute=ray.data.ActorPoolStrategy(size=actors)
-    )
-    data.write_parquet(str(out / "ray"))
+    local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": actors + 1, "include_dashboard": False}
+    ray.init(log_to_driver=False, **local)
+    numbers = ray.data.from_items([{"part": number} for number in range(len(todo))], override_num_blocks=len(todo))
+    pool = ray.data.ActorPoolStrategy(size=actors)
+    done = numbers.map(_Actor, fn_constructor_args=(settings, todo), compute=pool)
+    yield from ((row["passages"], row["made"]) for row in done.iter_rows())
     ray.shutdown()
-    return sum(pq.read_metadata(file).num_rows for file in (out / "ray").glob("*.parquet"))
 
 
-def load(out: Path, url: str) -> int:
-    """Upsert every row under its passage's id, so that a second run changes nothing. Returns the collection's rows."""
-    from pymilvus import DataType, MilvusClient
+class _Actor:
+    """The same step as Ray Data calls it."""
 
-    client = MilvusClient(url)
-    if not client.has_collection(COLLECTION):
-        schema = client.create_schema(enable_dynamic_field=True)
-        schema.add_field("id", DataType.VARCHAR, max_length=1024, is_primary=True)
-        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=embedder().dim)
-        index = client.prepare_index_params()
-        index.add_index("vector", index_type="HNSW", metric_type="IP", params={"M": 32, "efConstruction": 256})
-        client.create_collection(COLLECTION, schema=schema, index_params=index, consistency_level="Strong")
-    for file in sorted(out.rglob("*.parquet")):
-        for batch in pq.ParquetFile(file).iter_batches(_ROWS):
-            rows = batch.to_pylist()
-            vectors = np.array([row.pop("vector") for row in rows], dtype=np.float32)
-            client.upsert(COLLECTION, [{**row, "vector": vector} for row, vector in zip(rows, vectors, strict=True)])
-        print(file.name, flush=True)
-    client.flush(COLLECTION)
-    client.load_collection(COLLECTION)
-    held = client.query(COLLECTION, "", output_fields=["count(*)"])[0]["count(*)"]
-    client.close()
-    return held
+    def __init__(self, settings: Settings, todo: list[Part]) -> None:
+        self._settings, self._todo = settings, todo
+
+    def __call__(self, row: dict) -> dict:
+        passages, made = write_part(self._settings, self._todo[int(row["part"])])
+        return {"passages": passages, "made": made}
+
+
+def publish(settings: Settings, out: Path) -> str:
+    """Make a generation from the shares. Returns what was done, in a line."""
+    if not any(out.glob("shard-*-of-*/*.parquet")):
+        raise WenquError(f"没有分片: {out}", "there are no shares in it", f"scripts/ingest.py --out {out} --corpus DIR")
+    shares = Shares(settings, out)
+    summary = build_index(settings, embedder(settings), shards=shares)
+    told = f"{summary.generation}: {summary.passages} passages of {summary.articles} articles, {shares.used} prepared"
+    return told + (f"; {shares.unfit} files damaged or made by others were not used" if shares.unfit else "")
 
 
 def main() -> None:
     """Read the command line and do it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path, nargs="?")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--shard", default="0/1")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--corpus", type=Path)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the shares")
+    parser.add_argument("--shard", default="0/1", help="which share of how many")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--ray", type=int, default=0, metavar="ACTORS")
-    parser.add_argument("--load", default="", metavar="URL")
+    parser.add_argument("--index", type=Path, help="make a generation in this folder")
     options = parser.parse_args()
+    try:
+        print(_run(options))
+    except WenquError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+def _run(options: argparse.Namespace) -> str:
+    settings = load_settings(corpus=options.corpus, index=options.index)
     begun = time.perf_counter()
-    if options.corpus:
-        rows = (
-            ingest_by_ray(options.corpus, options.out, options.ray)
-            if options.ray
-            else ingest(options.corpus, options.out, options.shard, options.workers)
-        )
-        seconds = time.perf_counter() - begun
-        print(f"{rows} rows in {seconds:.1f} s: {rows / seconds:.0f} rows/s")
-    if options.load:
-        print(f"{load(options.out, options.load)} rows in {COLLECTION}")
+    if options.index:
+        return f"{publish(settings, options.out)}, {time.perf_counter() - begun:.1f} s"
+    share = re.fullmatch(r"(\d+)/([1-9]\d*)", options.shard)
+    if not share or int(share[1]) >= int(share[2]):
+        raise SettingsError(f"--shard {options.shard} 不可用", "no share of that name", "--shard 0/4 … 3/4")
+    run = partial(by_ray, options.ray) if options.ray else partial(by_pool, max(1, options.workers))
+    passages, made = ingest(settings, options.out, int(share[1]), int(share[2]), run)
+    seconds = time.perf_counter() - begun
+    return f"{passages} passages, {made} made now in {seconds:.1f} s: {made / seconds:.0f}/s"
 
 
 if __name__ == "__main__":

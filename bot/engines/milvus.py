@@ -35,7 +35,6 @@ PREFIX = "wenqu_"
 # A search of 10 million vectors takes a cluster some ms. Who waits longer than this has words alone to answer with, and
 # asks no more until the rest is over: a server that is down costs a second in ten, not one a question.
 _SECONDS, _REST = 1.0, 10.0
-_CONNECT_SECONDS = 1.0
 _BUILD_SECONDS = 30.0  # a server that merges segments may keep a writer waiting
 _BATCH = 1000  # rows of one request: 256 numbers and at most 64 kB of terms each, where 64 MB are allowed
 _TERM_BYTES = 60_000  # a VARCHAR of Milvus holds 65,535
@@ -73,7 +72,7 @@ class Engine:
 
     @cached_property
     def _client(self) -> MilvusClient:
-        return MilvusClient(self.url, token=self.token, timeout=_CONNECT_SECONDS)
+        return MilvusClient(self.url, token=self.token, timeout=self._seconds)
 
     def __len__(self) -> int:
         """How many vectors it holds."""
@@ -170,25 +169,44 @@ class Engine:
         if found != (dim, count):
             raise IndexDamaged(path, f"{found}, expected {(dim, count)}")
         engine._count, engine._made = count, True
-        engine._seconds = _BUILD_SECONDS if _is_file(cls.url) else _SECONDS  # opening a file is work, not waiting
+        engine._seconds = _patience(cls.url)
         return engine
 
     @classmethod
     def drop(cls, state: bytes) -> None:
         """Remove the collection that a file that `save` wrote names, if it is there. Raises EngineDown."""
         engine = cls(1)
-        engine._seconds = _SECONDS
+        engine._seconds = _patience(cls.url)
         with suppress(ValueError, KeyError, TypeError):  # a damaged file names nothing
             collection = json.loads(state)["collection"]
             with engine._asked():
-                engine._client.drop_collection(collection, timeout=_SECONDS)
+                engine._client.drop_collection(collection, timeout=engine._seconds)
 
     def _make(self) -> None:
         local = _is_file(self.url)
         version = () if local else tuple(map(int, self._client.get_server_version().lstrip("v").split(".")[:2]))
         self._words = local or version >= _WORDS_SINCE
-        make_collection(self._client, self._collection, self._dim, self._words, exact=local)
+        self._create(exact=local)
         self._made = True
+
+    def _create(self, exact: bool) -> None:
+        """Make and load the collection; `exact` compares every vector, else HNSW does."""
+        client = self._client
+        schema: Any = client.create_schema()
+        schema.add_field("row", DataType.INT64, is_primary=True)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self._dim)
+        index: Any = client.prepare_index_params()
+        graph = {} if exact else {"params": {"M": 32, "efConstruction": 256}}
+        index.add_index("vector", index_type="FLAT" if exact else "HNSW", metric_type="IP", **graph)
+        if self._words:
+            analyzer = {"tokenizer": "standard"}
+            schema.add_field("seg", DataType.VARCHAR, max_length=65_535, enable_analyzer=True, analyzer_params=analyzer)
+            schema.add_field("words", DataType.SPARSE_FLOAT_VECTOR)
+            schema.add_function(Function("bm25", FunctionType.BM25, ["seg"], ["words"]))
+            index.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
+        options: Any = {"consistency_level": "Strong", "timeout": self._seconds}
+        client.create_collection(self._collection, schema=schema, index_params=index, **options)
+        client.load_collection(self._collection, timeout=self._seconds)
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
@@ -207,22 +225,9 @@ def _is_file(url: str) -> bool:
     return url.endswith(".db")
 
 
-def make_collection(client: MilvusClient, name: str, dim: int, words: bool, exact: bool) -> None:
-    """Make and load a collection; `exact` compares every vector, else HNSW does, and `words` adds the lexical leg."""
-    schema: Any = client.create_schema()
-    schema.add_field("row", DataType.INT64, is_primary=True)
-    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dim)
-    index: Any = client.prepare_index_params()
-    graph = {} if exact else {"params": {"M": 32, "efConstruction": 256}}
-    index.add_index("vector", index_type="FLAT" if exact else "HNSW", metric_type="IP", **graph)
-    if words:
-        analyzer = {"tokenizer": "standard"}
-        schema.add_field("seg", DataType.VARCHAR, max_length=65_535, enable_analyzer=True, analyzer_params=analyzer)
-        schema.add_field("words", DataType.SPARSE_FLOAT_VECTOR)
-        schema.add_function(Function("bm25", FunctionType.BM25, ["seg"], ["words"]))
-        index.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
-    client.create_collection(name, schema=schema, index_params=index, consistency_level="Strong")
-    client.load_collection(name)
+def _patience(url: str) -> float:
+    """Seconds that an answer may wait; opening a file is work, not waiting."""
+    return _BUILD_SECONDS if _is_file(url) else _SECONDS
 
 
 def joined(terms: Sequence[str]) -> str:
