@@ -33,9 +33,9 @@ def print_json(value: object) -> None:
 def ready_bot(settings: Settings, *, rebuild: bool = False) -> Bot:
     """A bot whose index is built and fresh; what was built is said on standard error.
 
-    Where the index cannot be written, the one that is there serves. `rebuild` takes one of another model as old.
+    Where none can be made, the one that is there serves. `rebuild` takes one of another model as old.
     """
-    from bot.errors import IndexBusy, IndexUnwritable
+    from bot.errors import EngineDown, IndexBusy, IndexUnwritable
     from bot.pipeline import Bot
     from bot.rendering import progress_bar, render_summary
 
@@ -43,7 +43,7 @@ def ready_bot(settings: Settings, *, rebuild: bool = False) -> Bot:
     try:
         with progress_bar(err) as progress:
             summary = rebuilt(bot, progress, mismatched=rebuild)
-    except (IndexBusy, IndexUnwritable) as error:
+    except (IndexBusy, IndexUnwritable, EngineDown) as error:
         if not bot.opened:
             raise
         summary = None

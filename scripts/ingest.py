@@ -48,7 +48,7 @@ from bot.preparation import Prepared, prepare
 from bot.settings import Settings, load_settings
 from bot.types import Article, Passage
 
-PART = 500  # articles of a file: the work that a kill can cost, some seconds of one process
+PART = 500  # articles of a file: the work that a kill can cost, 5 s of one process
 _PASSAGE = {"id": pa.string(), "heading": pa.string(), "start": pa.int32(), "end": pa.int32()}
 _WORDS = {"heading_words": pa.list_(pa.string()), "words": pa.list_(pa.string())}
 SCHEMA = pa.schema(
@@ -91,7 +91,7 @@ def made_from(settings: Settings) -> dict[str, object]:
     return made | {"own": own, "readers": readers, "wenqu": importlib.metadata.version("wenqu")}
 
 
-def parts(settings: Settings, out: Path, shard: int, shards: int) -> list[Part]:
+def parts(settings: Settings, out: Path, shard: int, shards: int, size: int = PART) -> list[Part]:
     """The files of a share. An article belongs by its path alone, so to the same one everywhere and always."""
     sources = [
         file
@@ -99,7 +99,7 @@ def parts(settings: Settings, out: Path, shard: int, shards: int) -> list[Part]:
         if file.path not in (DICTIONARY, ANSWERS)
         and int.from_bytes(hashlib.sha256(file.path.encode()).digest()[:8]) % shards == shard
     ]
-    groups = [sources[first : first + PART] for first in range(0, len(sources), PART)]
+    groups = [sources[first : first + size] for first in range(0, len(sources), size)]
     folder = out / f"shard-{shard}-of-{shards}"
     return [Part(folder / f"part-{number:06d}.parquet", group) for number, group in enumerate(groups)]
 
@@ -222,9 +222,9 @@ class Shares:
         return Prepared(article, row["sha256"], row["warning"], passages, dropped, words, vectors)
 
 
-def ingest(settings: Settings, out: Path, shard: int, shards: int, run) -> tuple[int, int]:
+def ingest(settings: Settings, out: Path, shard: int, shards: int, run, size: int = PART) -> tuple[int, int]:
     """Write a share by `run`, which maps its parts to counts. Returns its passages, and those that were made now."""
-    todo = parts(settings, out, shard, shards)
+    todo = parts(settings, out, shard, shards, size)
     folder = out / f"shard-{shard}-of-{shards}"
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -261,6 +261,7 @@ def _end_with_parent() -> None:
 
 def by_ray(actors: int, settings: Settings, todo: list[Part]) -> Iterator[tuple[int, int]]:
     """Map the parts by a Ray Data job: on the cluster of RAY_ADDRESS, which shares both folders, else here."""
+    import ingest  # under this name the actors find it: what __main__ caches cannot be sent to them
     import ray
 
     # One CPU more than actors: without it the readers found none, and the job hung.
@@ -268,12 +269,12 @@ def by_ray(actors: int, settings: Settings, todo: list[Part]) -> Iterator[tuple[
     ray.init(log_to_driver=False, **local)
     numbers = ray.data.from_items([{"part": number} for number in range(len(todo))], override_num_blocks=len(todo))
     pool = ray.data.ActorPoolStrategy(size=actors)
-    done = numbers.map(_Actor, fn_constructor_args=(settings, todo), compute=pool)
+    done = numbers.map(ingest.Actor, fn_constructor_args=(settings, todo), compute=pool)
     yield from ((row["passages"], row["made"]) for row in done.iter_rows())
     ray.shutdown()
 
 
-class _Actor:
+class Actor:
     """The same step as Ray Data calls it."""
 
     def __init__(self, settings: Settings, todo: list[Part]) -> None:
@@ -300,6 +301,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="folder of the shares")
     parser.add_argument("--shard", default="0/1", help="which share of how many")
+    parser.add_argument("--part", type=int, default=PART, help="articles of a file")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--ray", type=int, default=0, metavar="ACTORS")
     parser.add_argument("--index", type=Path, help="make a generation in this folder")
@@ -320,7 +322,7 @@ def _run(options: argparse.Namespace) -> str:
     if not share or int(share[1]) >= int(share[2]):
         raise SettingsError(f"--shard {options.shard} 不可用", "no share of that name", "--shard 0/4 … 3/4")
     run = partial(by_ray, options.ray) if options.ray else partial(by_pool, max(1, options.workers))
-    passages, made = ingest(settings, options.out, int(share[1]), int(share[2]), run)
+    passages, made = ingest(settings, options.out, int(share[1]), int(share[2]), run, max(1, options.part))
     seconds = time.perf_counter() - begun
     return f"{passages} passages, {made} made now in {seconds:.1f} s: {made / seconds:.0f}/s"
 
