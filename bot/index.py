@@ -10,19 +10,18 @@ index/documents.sqlite       texts of docx and pdf by content hash: an unchanged
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from bot import segmenter
 from bot.corpus import scan
 from bot.curated import load_curated
 from bot.dictionary import load_dictionary
@@ -31,7 +30,6 @@ from bot.errors import IndexBusy, IndexDamaged, IndexMismatch, IndexMissing, Ind
 from bot.lexical import LexicalIndex
 from bot.settings import Settings
 from bot.store import Store
-from bot.text import segmenter
 from bot.types import Embedder, Engine
 
 FORMAT = 1
@@ -77,21 +75,13 @@ class Index:
         self.store.close()
 
 
-@cache
-def _dictionary() -> str:
-    """Name, version and content of what cuts the words; another one would not find what this one wrote."""
-    with segmenter().get_dict_file() as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    return f"jieba {importlib.metadata.version('jieba')} {digest}"
-
-
 def made_by(settings: Settings, embedder: Embedder) -> dict[str, Any]:
     """What an index must have been made by to be used: every difference is a mismatch."""
     check_engine_name(settings.engine)
     return {
         "format": FORMAT,
         "model": embedder.fingerprint,
-        "dictionary": _dictionary(),
+        "segmenter": segmenter.fingerprint(),
         "passage_size": settings.passage_size,
         "engine": settings.engine,
     }

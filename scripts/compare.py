@@ -4,6 +4,7 @@
     fusion    ways to join the two legs
     encodings pieces of news articles, written in every encoding and read back
     curated   which questions are taken for the same, by rule and by threshold
+    segmenters words of the news corpus that jieba and rjieba cut in different ways
 
 What was chosen by these tables, and why, stands in EXPERIMENTS.md.
 """
@@ -14,6 +15,7 @@ import argparse
 import random
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -21,12 +23,13 @@ import opencc
 from evaluate import Prepared, Scores, mrr, only_dense, only_lexical, options_of
 from training_data import DEFAULT_DATA, read_news, read_pairs
 
+from bot import segmenter
 from bot.curated import Shape, question_key
 from bot.dictionary import NO_DICTIONARY
 from bot.embedder import load_embedder
 from bot.encoding import decode
 from bot.errors import ReadError
-from bot.text import fold
+from bot.text import HAN, fold
 
 SEED = 1
 
@@ -200,9 +203,37 @@ def curated(options: argparse.Namespace) -> int:
     return 0
 
 
+def segmenters(options: argparse.Namespace) -> int:
+    """Print how many words of the news corpus rjieba cuts otherwise than jieba, and the commonest differences."""
+    jieba = segmenter.reference()
+    print("| mode | jieba's words | of them not rjieba's | per 10,000 |\n|---|---|---|---|")
+    differences: Counter[str] = Counter()
+    pairs = {"cut": (jieba.cut, segmenter.cut), "search": (jieba.cut_for_search, segmenter.cut_for_search)}
+    for mode, (theirs, ours) in pairs.items():
+        total = different = 0
+        for article in read_news(DEFAULT_DATA):
+            for run in re.findall(f"[{HAN}]+", fold(article)):
+                expected, found = list(theirs(run)), list(ours(run))
+                total += len(expected)
+                if expected != found:
+                    lost, new = Counter(expected) - Counter(found), Counter(found) - Counter(expected)
+                    different += max(lost.total(), new.total())
+                    differences[f"{mode}: {' '.join(lost)} -> {' '.join(new)}"] += 1
+        print(f"| {mode} | {total:,} | {different:,} | {10_000 * different / total:.3f} |", flush=True)
+    for difference, count in differences.most_common(40):
+        print(count, difference)
+    return 0
+
+
 def main() -> int:
     """Parse the command line and print one table."""
-    tables = {"sizes": sizes, "fusion": fusion, "encodings": encodings, "curated": curated}
+    tables = {
+        "sizes": sizes,
+        "fusion": fusion,
+        "encodings": encodings,
+        "curated": curated,
+        "segmenters": segmenters,
+    }
     options = options_of(__doc__, tables)
     return tables[options.tables[0]](options)
 

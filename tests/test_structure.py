@@ -12,6 +12,7 @@ BOT = ROOT / "bot"
 LAYERS = [
     ["types", "errors"],
     ["settings"],
+    ["segmenter"],
     ["text"],
     ["encoding"],
     ["readers", "dictionary", "answer_type", "pinyin"],
