@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,23 +72,30 @@ class StaticEmbedder:
         """Unit vectors, shape (n, dim). Texts are folded first: script, case and width do not matter."""
         if len(texts) >= _MANY and self._table.dtype != np.float32:
             self._table = self._table.astype(np.float32)
-        vectors = np.zeros((len(texts), self.dim), dtype=self._table.dtype)
-        for rows, tokens in self._by_length([fold(text) for text in texts]):
-            vectors[rows] = self._table[tokens].mean(axis=1)
-        wide = vectors.astype(np.float32)
+        encodings = self._tokenizer.encode_batch_fast([fold(text) for text in texts], add_special_tokens=False)
+        tokens = [[token for token in encoding.ids if token != self._unknown] for encoding in encodings]
+        means = self._means_of_many(tokens) if len(texts) >= _MANY else self._means(tokens)
+        wide = means.astype(np.float32)
         wide /= np.linalg.norm(wide, axis=1, keepdims=True) + 1e-32
-        return wide.astype(vectors.dtype).astype(np.float32)
+        return wide.astype(means.dtype).astype(np.float32)
 
-    def _by_length(self, texts: list[str]) -> Iterator[tuple[list[int], npt.NDArray[np.int64]]]:
-        """The rows of texts of equally many tokens, and their tokens, shape (rows, tokens)."""
-        rows: dict[int, list[int]] = {}
-        tokens: dict[int, list[list[int]]] = {}
-        for row, encoding in enumerate(self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)):
-            if known := [token for token in encoding.ids if token != self._unknown]:
-                rows.setdefault(len(known), []).append(row)
-                tokens.setdefault(len(known), []).append(known)
-        for length, some in rows.items():
-            yield some, np.array(tokens[length], dtype=np.int64)
+    def _means(self, tokens: list[list[int]]) -> npt.NDArray[Any]:
+        means = np.zeros((len(tokens), self.dim), dtype=self._table.dtype)
+        for row, some in enumerate(tokens):
+            if some:
+                means[row] = self._table[some].mean(axis=0)
+        return means
+
+    def _means_of_many(self, tokens: list[list[int]]) -> npt.NDArray[Any]:
+        """The same, added up in the same order, by one sparse product: the vectors are not gathered in memory first."""
+        from scipy.sparse import csr_array  # type: ignore[import-untyped]
+
+        counts = np.array([len(some) for some in tokens])
+        every = np.fromiter(chain.from_iterable(tokens), dtype=np.int32, count=int(counts.sum()))
+        starts = np.concatenate(([0], counts.cumsum()))
+        once = csr_array((np.ones(len(every), np.float32), every, starts), shape=(len(tokens), len(self._table)))
+        means: npt.NDArray[Any] = (once @ self._table) / np.maximum(counts, 1)[:, None].astype(np.float32)
+        return means
 
 
 def _mapped_table(file: Path) -> npt.NDArray[Any]:
@@ -96,13 +104,13 @@ def _mapped_table(file: Path) -> npt.NDArray[Any]:
         length = int.from_bytes(opened.read(8), "little")
         if length > _MAX_HEADER:
             raise ValueError(f"header of {length} bytes")
-        entry = json.loads(opened.read(length))["embeddings"]
-    dtype = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4")}[entry["dtype"]]
+        entry: dict[str, Any] = json.loads(opened.read(length))["embeddings"]
+    dtype = np.dtype({"F16": "<f2", "F32": "<f4"}[entry["dtype"]])
     rows, dim = entry["shape"]
     begin, end = entry["data_offsets"]
     if end - begin != rows * dim * dtype.itemsize or file.stat().st_size < 8 + length + end:
         raise ValueError("the table is cut off")
-    return np.memmap(file, dtype, "r", 8 + length + begin, (rows, dim))
+    return np.memmap(file, dtype, "r", 8 + length + begin, (rows, dim)).view(np.ndarray)
 
 
 class TransformerEmbedder:

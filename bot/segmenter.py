@@ -61,7 +61,8 @@ def frequency(word: str) -> int:
             low = lines.find(b"\n", begin + 1)
         else:
             high = begin
-    return int(lines[low + len(target) :].split(b" ", 1)[0]) if lines.startswith(target, low) else 0
+    found = lines.startswith(target, low)
+    return int(lines[low + len(target) : lines.index(b"\n", low + 1)].split(b" ", 1)[0]) if found else 0
 
 
 @cache

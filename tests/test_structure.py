@@ -22,6 +22,7 @@ LAYERS = [
     ["curated"],
     ["answers_file", "store"],
     ["index"],
+    ["preparation"],
     ["builder"],
     ["retriever", "evidence"],
     ["refusal", "explanation", "excerpt"],
