@@ -34,7 +34,7 @@ class Engine:
             dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
         )
         self._index.is_trained = True  # float16 has nothing to learn
-        self._coded: faiss.Index | None = None
+        self._coded: faiss.Index | None = None  # holds the vectors too, once it is loaded
 
     def __len__(self) -> int:
         """How many vectors it holds."""
@@ -42,7 +42,7 @@ class Engine:
 
     def add(self, vectors: Vectors) -> None:
         """Append vectors, shape (n, dim)."""
-        self._coded = None  # made when it is saved
+        assert self._coded is None  # codes are made when it is saved
         self._index.add(np.ascontiguousarray(vectors, dtype=np.float32))
 
     def search(self, query: Vectors, k: int) -> tuple[Rows, Vectors]:
@@ -53,7 +53,8 @@ class Engine:
         if self._coded is None:
             scores, rows = self._index.search(query[None, :], k)
         else:
-            depth = faiss.IndexRefineSearchParameters(k_factor=max(_FACTOR, _CANDIDATES / k))
+            depth = faiss.IndexRefineSearchParameters()
+            depth.k_factor = max(_FACTOR, _CANDIDATES / k)
             scores, rows = self._coded.search(query[None, :], k, params=depth)
         return rows[0], scores[0]
 
@@ -66,9 +67,8 @@ class Engine:
 
     def save(self, path: Path) -> None:
         """Write FAISS's own format."""
-        if _is_coded(*self._index_shape):
-            self._coded = self._with_codes()
-        faiss.write_index(self._coded or self._index, str(path))
+        whole = self._with_codes() if _is_coded(*self._index_shape) else self._index
+        faiss.write_index(whole, str(path))
 
     @property
     def _index_shape(self) -> tuple[int, int]:
