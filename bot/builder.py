@@ -86,7 +86,7 @@ class _Builder:
 
     def run(self, progress: Progress, started: float) -> Summary:
         """Read, cut, write; returns what was done."""
-        recipe = Recipe(self.settings.corpus, self.settings.passage_size, self.dictionary)
+        recipe = Recipe(self.settings.corpus.resolve(), self.settings.passage_size, self.dictionary)
         for done, (file, result) in enumerate(prepared(self.files, recipe, self.documents)):
             progress(done, len(self.files))
             if isinstance(result, Skipped):

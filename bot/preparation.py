@@ -5,16 +5,16 @@ Reading and cutting are Python, which one process runs on one core only; what co
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import threading
+import pickle
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from multiprocessing.connection import wait
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 from bot.corpus import Skipped, SourceFile, read_article
 from bot.dictionary import Dictionary
@@ -28,7 +28,8 @@ from bot.types import Article, Passage
 
 # A process costs 0.5 s to start, which 400 articles of 700 characters take to be read and cut.
 _WORTH_A_POOL = 400
-_BATCH = 32  # files a message
+_BATCH, _LETTERS = 32, 2_000  # files a message, and letters of their paths: five fit into a pipe, which never blocks
+_MOST = 8  # processes: what embeds and writes keeps up with no more
 _AHEAD = 4  # messages a process has waiting: what bounds the memory
 
 
@@ -75,31 +76,54 @@ class Kitchen:
         return Prepared(file, article, digest, warning, fields, list(dropped), pinyin_of(sorted(new)))
 
 
-_kitchen: Kitchen
+class _Worker:
+    """A process of its own; it ends by itself when this one is gone, for then its input ends."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        # Not multiprocessing: its processes would run the calling program again, and outlive it when it is killed.
+        command = [sys.executable, "-c", "from bot.preparation import work; work()"]
+        self._process = Popen(command, stdin=PIPE, stdout=PIPE, cwd=Path(__file__).parents[1], start_new_session=True)
+        self._send(recipe)
+
+    def submit(self, files: Sequence[SourceFile]) -> None:
+        """Ask for some files; answers come in the order of asking."""
+        self._send(files)
+
+    def result(self) -> list[Prepared | Skipped] | None:
+        """The answer to the earliest submission that has none yet; None when the process has died."""
+        assert self._process.stdout
+        try:
+            found: list[Prepared | Skipped] = pickle.load(self._process.stdout)
+        except (EOFError, pickle.UnpicklingError):
+            return None
+        return found
+
+    def close(self) -> None:
+        """End the process, whatever it is at."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _send(self, message: object) -> None:
+        assert self._process.stdin
+        with suppress(BrokenPipeError):  # it has died: `result` says so
+            pickle.dump(message, self._process.stdin)
+            self._process.stdin.flush()
 
 
-def _begin(recipe: Recipe) -> None:
-    global _kitchen
-    _kitchen = Kitchen(recipe)
-    parent = multiprocessing.parent_process()
-    assert parent
-    sentinel = parent.sentinel
-
-    def leave() -> None:  # a parent that was killed tells nobody, and its children would wait for it for ever
-        wait([sentinel])
-        os._exit(1)
-
-    threading.Thread(target=leave, daemon=True).start()
-
-
-def _prepare(files: Sequence[SourceFile]) -> list[Prepared | Skipped]:
-    return [_kitchen.prepare(file) for file in files]
+def work() -> None:
+    """What a worker does: files in, what came of them out, until the input ends."""
+    kitchen = Kitchen(pickle.load(sys.stdin.buffer))
+    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+        while True:
+            done = [kitchen.prepare(file) for file in pickle.load(sys.stdin.buffer)]
+            pickle.dump(done, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
 
 
 @dataclass(slots=True)
 class _Batch:
     files: list[SourceFile]
-    coming: Future[list[Prepared | Skipped]] | None = field(default=None)
+    worker: _Worker | None = None
 
 
 def prepared(
@@ -110,35 +134,26 @@ def prepared(
     if len(files) < _WORTH_A_POOL:
         yield from ((file, own.prepare(file)) for file in files)
         return
-    processes = max(1, (os.cpu_count() or 2) - 1)  # one core is for writing and embedding
-    context = multiprocessing.get_context("spawn")  # a fork would copy threads that hold locks
-    pool = ProcessPoolExecutor(processes, context, _begin, (recipe,))
+    count = max(1, min(_MOST, (os.cpu_count() or 2) - 1))  # one core is for writing and embedding
+    workers = [_Worker(recipe) for _ in range(count)]
     try:
         waiting: deque[_Batch] = deque()
-        for batch in _batches(files):
+        for worker, batch in zip(cycle(workers), _batches(files), strict=False):
             if not _slow(batch.files[0]):  # those start processes themselves, and are remembered by this one
-                batch.coming = _submitted(pool, batch.files)
+                worker.submit(batch.files)
+                batch.worker = worker
             waiting.append(batch)
-            if len(waiting) > _AHEAD * processes:
+            if len(waiting) > _AHEAD * count:
                 yield from _served(waiting.popleft(), own)
         while waiting:
             yield from _served(waiting.popleft(), own)
     finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _submitted(pool: ProcessPoolExecutor, files: list[SourceFile]) -> Future[list[Prepared | Skipped]] | None:
-    try:
-        return pool.submit(_prepare, files)
-    except BrokenProcessPool:
-        return None
+        for worker in workers:
+            worker.close()
 
 
 def _served(batch: _Batch, own: Kitchen) -> Iterator[tuple[SourceFile, Prepared | Skipped]]:
-    try:
-        done = batch.coming.result() if batch.coming else None
-    except BrokenProcessPool:  # killed for want of memory, or a program that cannot be started twice
-        done = None
+    done = batch.worker.result() if batch.worker else None  # a worker that was killed leaves its work to this process
     yield from zip(batch.files, done or map(own.prepare, batch.files), strict=True)
 
 
@@ -146,7 +161,8 @@ def _batches(files: Sequence[SourceFile]) -> Iterator[_Batch]:
     """The files in order, in batches that are slow to read throughout or not at all."""
     batch: list[SourceFile] = []
     for file in files:
-        if batch and (len(batch) == _BATCH or _slow(file) != _slow(batch[0])):
+        full = len(batch) == _BATCH or sum(len(one.path) for one in batch) > _LETTERS
+        if batch and (full or _slow(file) != _slow(batch[0])):
             yield _Batch(batch)
             batch = []
         batch.append(file)
