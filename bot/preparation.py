@@ -6,15 +6,16 @@ Reading and cutting are Python, which one process runs on one core only; what co
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import DEVNULL, Popen
 
 from bot.corpus import Skipped, SourceFile, read_article
 from bot.dictionary import Dictionary
@@ -28,7 +29,7 @@ from bot.types import Article, Passage
 
 # A process costs 0.5 s to start, which 400 articles of 700 characters take to be read and cut.
 _WORTH_A_POOL = 400
-_BATCH, _LETTERS = 32, 2_000  # files a message, and letters of their paths: five fit into a pipe, which never blocks
+_BATCH, _LETTERS = 32, 2_000  # files a message, and letters of their paths: five of them fit into a pipe
 _MOST = 8  # processes: what embeds and writes keeps up with no more
 _AHEAD = 4  # messages a process has waiting: what bounds the memory
 
@@ -81,8 +82,11 @@ class _Worker:
 
     def __init__(self, recipe: Recipe) -> None:
         # Not multiprocessing: its processes would run the calling program again, and outlive it when it is killed.
-        command = [sys.executable, "-c", "from bot.preparation import work; work()"]
-        self._process = Popen(command, stdin=PIPE, stdout=PIPE, cwd=Path(__file__).parents[1], start_new_session=True)
+        self._pipe, theirs = Pipe()
+        command = [sys.executable, "-c", f"from bot.preparation import work; work({theirs.fileno()})"]
+        root = Path(__file__).parents[1]
+        self._process = Popen(command, stdin=DEVNULL, cwd=root, pass_fds=[theirs.fileno()], start_new_session=True)
+        theirs.close()
         self._send(recipe)
 
     def submit(self, files: Sequence[SourceFile]) -> None:
@@ -91,33 +95,30 @@ class _Worker:
 
     def result(self) -> list[Prepared | Skipped] | None:
         """The answer to the earliest submission that has none yet; None when the process has died."""
-        assert self._process.stdout
         try:
-            found: list[Prepared | Skipped] = pickle.load(self._process.stdout)
-        except (EOFError, pickle.UnpicklingError):
+            found: list[Prepared | Skipped] = self._pipe.recv()
+        except (EOFError, OSError):
             return None
         return found
 
     def close(self) -> None:
         """End the process, whatever it is at."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        self._pipe.close()
 
     def _send(self, message: object) -> None:
-        assert self._process.stdin
-        with suppress(BrokenPipeError):  # it has died: `result` says so
-            pickle.dump(message, self._process.stdin)
-            self._process.stdin.flush()
+        with suppress(OSError):  # it has died: `result` says so
+            self._pipe.send(message)
 
 
-def work() -> None:
-    """What a worker does: files in, what came of them out, until the input ends."""
-    kitchen = Kitchen(pickle.load(sys.stdin.buffer))
-    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+def work(descriptor: int) -> None:
+    """What a worker does: files in, what came of them out, until the other end is closed."""
+    pipe = Connection(descriptor)
+    with suppress(EOFError, OSError):
+        kitchen = Kitchen(pipe.recv())
         while True:
-            done = [kitchen.prepare(file) for file in pickle.load(sys.stdin.buffer)]
-            pickle.dump(done, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+            pipe.send([kitchen.prepare(file) for file in pipe.recv()])
 
 
 @dataclass(slots=True)
