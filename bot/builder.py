@@ -12,20 +12,19 @@ from pathlib import Path
 from typing import NoReturn
 
 from bot.answers_file import read_answers
-from bot.corpus import ANSWERS, Skipped, read_article, scan
+from bot.corpus import ANSWERS, Skipped, scan
 from bot.curated import NO_ANSWERS, Curated
 from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
 from bot.documents import DocumentCache
 from bot.engines import engine_class
-from bot.errors import CorpusError, ReadError
+from bot.errors import CorpusError
 from bot.generations import GENERATION, publish, remove_unfinished, sha256, writing
 from bot.index import made_by, vectors_file
 from bot.lexical import LexicalWriter
-from bot.passages import cut
-from bot.pinyin import pinyin_of
+from bot.preparation import Prepared, Recipe, prepared
 from bot.settings import Settings
 from bot.store import StoreWriter
-from bot.types import Embedder, Passage
+from bot.types import Embedder
 from bot.vectors import VectorCache
 
 _BATCH = 512  # passages embedded at a time
@@ -79,11 +78,12 @@ class _Builder:
         self.store = StoreWriter(folder / "passages.sqlite")
         self.dictionary = self._take_dictionary()
         self.curated = self._take_answers()
-        self.lexical = LexicalWriter(folder / "lexical", self.dictionary)
+        self.lexical = LexicalWriter(folder / "lexical")
         self.engine = engine_class(settings.engine)(embedder.dim)
         self.cache = VectorCache(settings.index / "cache.sqlite", embedder, generation)
         self.documents = DocumentCache(settings.index / "documents.sqlite", generation)
-        self.waiting: list[Passage] = []
+        self.waiting: list[str] = []
+        self.names: dict[str, list[str]] = {}
         problems = (*self.dictionary.problems, *self.curated.problems)
         self.warnings = [(problem.place, problem.reason) for problem in problems]
         self.dropped: Counter[str] = Counter()
@@ -91,25 +91,14 @@ class _Builder:
 
     def run(self, progress: Progress, started: float) -> Summary:
         """Read, cut, write; returns what was done."""
-        for done, file in enumerate(self.files):
+        recipe = Recipe(self.settings.corpus.resolve(), self.settings.passage_size, self.dictionary)
+        for done, (file, result) in enumerate(prepared(self.files, recipe, self.documents)):
             progress(done, len(self.files))
-            try:
-                article, digest, warning = read_article(self.settings.corpus, file, self.documents)
-            except ReadError as error:
-                self.skipped.append(Skipped(file.path, error.code, str(error)))
+            if isinstance(result, Skipped):
+                self.skipped.append(result)
                 self.store.add_file(file)
-                continue
-            self.store.add_file(file, digest)
-            if warning:
-                self.warnings.append((file.path, warning))
-            passages, dropped = cut(article, self.settings.passage_size)
-            self.dropped.update(line.reason for line in dropped)
-            self.articles += 1
-            for row, passage in self.store.add_article(article, passages, dropped):
-                self.lexical.add(row, passage)
-                self.waiting.append(passage)
-                if len(self.waiting) == _BATCH:
-                    self._embed()
+            else:
+                self._take(result)
         self._embed()
         progress(len(self.files), len(self.files))
         if not self.store.rows:
@@ -130,6 +119,21 @@ class _Builder:
             self.curated,
         )
 
+    def _take(self, one: Prepared) -> None:
+        self.store.add_file(one.file, one.digest)
+        if one.warning:
+            self.warnings.append((one.file.path, one.warning))
+        self.dropped.update(line.reason for line in one.dropped)
+        self.articles += 1
+        for pinyin, words in one.names.items():
+            self.names.setdefault(pinyin, []).extend(words)
+        rows = self.store.add_article(one.article, [passage for passage, _ in one.passages], one.dropped)
+        for (row, passage), (_, fields) in zip(rows, one.passages, strict=True):
+            self.lexical.add(row, fields)
+            self.waiting.append(passage.text)
+            if len(self.waiting) == _BATCH:
+                self._embed()
+
     def _take_dictionary(self) -> Dictionary:
         file = self._taken_out(DICTIONARY)
         return read_dictionary(file) if file else NO_DICTIONARY
@@ -149,7 +153,7 @@ class _Builder:
 
     def _embed(self) -> None:
         if self.waiting:
-            self.engine.add(self.cache.encode([passage.text for passage in self.waiting]))
+            self.engine.add(self.cache.encode(self.waiting))
             self.waiting.clear()
 
     def _abandon(self) -> NoReturn:
@@ -163,7 +167,7 @@ class _Builder:
     def _finish(self) -> None:
         for skipped in self.skipped:
             self.store.add_skipped(skipped)
-        self.store.close(pinyin_of(self.lexical.vocabulary))
+        self.store.close({pinyin: sorted(set(words)) for pinyin, words in self.names.items()})
         self.lexical.close()
         self.dictionary.save(self.folder)
         self.curated.save(self.folder, self.embedder)

@@ -12,6 +12,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import tantivy
@@ -56,31 +57,43 @@ def _written(folder: Path) -> Iterator[None]:
         raise IndexUnwritable(folder, error) from error
 
 
-class LexicalWriter:
-    """Builds a lexical index in a folder; `vocabulary` gathers the distinct words of all that was added."""
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A passage as tantivy takes it: the tokens of each field, blanks between them."""
 
-    def __init__(self, folder: Path, dictionary: Dictionary = NO_DICTIONARY) -> None:
-        """Begin an index in an empty folder; `dictionary` holds the words that are cut whole."""
-        self._dictionary = dictionary
+    body: str
+    title: str
+    heading: str
+    grams: str
+
+    @classmethod
+    def of(cls, passage: Passage, dictionary: Dictionary = NO_DICTIONARY) -> Fields:
+        """The fields of a passage; `dictionary` holds the words that are cut whole."""
+        folded = fold(passage.text)
+        body, title, heading = map(dictionary.words, (folded, fold(passage.title), fold(passage.heading)))
+        return cls(_tokens(body), _tokens(title), _tokens(heading), " ".join(bigrams(folded)))
+
+
+class LexicalWriter:
+    """Builds a lexical index in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin an index in an empty folder."""
         self._folder = folder
         folder.mkdir(parents=True)
         with _written(folder):
             self._index = _register(tantivy.Index(_schema(), path=str(folder)))
             # One thread keeps the documents in the order of adding: equal scores always come in the same order.
             self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
-        self.vocabulary: set[str] = set()
 
-    def add(self, row: int, passage: Passage) -> None:
+    def add(self, row: int, fields: Fields) -> None:
         """Add one passage under its row."""
-        folded = fold(passage.text)
-        body = self._dictionary.words(folded)
-        self.vocabulary.update(body)
         document = tantivy.Document()
         document.add_unsigned("row", row)
-        document.add_text("body", _tokens(body))
-        document.add_text("title", _tokens(self._dictionary.words(fold(passage.title))))
-        document.add_text("heading", _tokens(self._dictionary.words(fold(passage.heading))))
-        document.add_text("grams", " ".join(bigrams(folded)))
+        document.add_text("body", fields.body)
+        document.add_text("title", fields.title)
+        document.add_text("heading", fields.heading)
+        document.add_text("grams", fields.grams)
         with _written(self._folder):
             self._writer.add_document(document)
 
