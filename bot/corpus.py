@@ -57,26 +57,33 @@ def scan(corpus: Path) -> tuple[list[SourceFile], list[Skipped]]:
         raise CorpusError(
             f"找不到文章文件夹 {corpus}", "there is no such corpus folder", f"mkdir -p '{corpus}', or set WENQU_CORPUS"
         )
-    found = [_examine(entry, path) for entry, path in _entries(corpus, "")]
-    files = sorted((one for one in found if isinstance(one, SourceFile)), key=lambda file: file.path)
-    return files, [one for one in found if isinstance(one, Skipped)]
+    found = sorted((_examine(entry, path) for entry, path in _entries(corpus)), key=lambda one: one.path)
+    return [one for one in found if isinstance(one, SourceFile)], [one for one in found if isinstance(one, Skipped)]
 
 
-def _entries(folder: str | Path, path: str) -> Iterator[tuple[os.DirEntry[str], str]]:
+def _entries(corpus: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
     """What is no folder, with its path; 68,221 files in 0.3 s, where os.walk and pathlib took 1.5 s."""
+    waiting: list[tuple[str | Path, str]] = [(corpus, "")]
+    while waiting:
+        folder, path = waiting.pop()
+        try:
+            with os.scandir(folder) as opened:
+                entries = [entry for entry in opened if not entry.name.startswith(".")]
+        except OSError:
+            continue  # a folder that may not be read holds nothing
+        for entry in entries:
+            below = f"{path}{entry.name}"
+            if not _is_folder(entry):
+                yield entry, below
+            elif not entry.is_symlink():
+                waiting.append((entry.path, f"{below}/"))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        with os.scandir(folder) as opened:
-            entries = sorted(opened, key=lambda entry: entry.name)
-    except OSError:
-        return  # a folder that may not be read holds nothing
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        below = f"{path}{entry.name}"
-        if not entry.is_dir():
-            yield entry, below
-        elif not entry.is_symlink():
-            yield from _entries(entry.path, f"{below}/")
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _examine(entry: os.DirEntry[str], path: str) -> SourceFile | Skipped:
