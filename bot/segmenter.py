@@ -1,7 +1,7 @@
 """What cuts Chinese into words, and how common jieba's dictionary says that a word is.
 
 jieba is the reference. rjieba (jieba-rs), which holds the same dictionary and the same model of unknown words, does the
-work: it is 25 times as fast and loads in a fifth of the time (parity over 45 M characters: scripts/EXPERIMENTS.md).
+work: it is 25 times as fast and loads in a fifth of the time (parity: scripts/EXPERIMENTS.md).
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import logging
+import os
 import re
+import stat
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -88,6 +90,19 @@ def fingerprint() -> str:
     return f"{' '.join(versions)} {digest}"
 
 
+def _is_private(folder: Path) -> bool:
+    """Whether there is, or could be made, a folder that only this user may write to."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
+            return False
+        folder.chmod(0o700)
+    except OSError:
+        return False
+    return True
+
+
 @cache
 def reference() -> Tokenizer:
     """The tokenizer of jieba, its dictionary loaded (0.5 s, 83 MB) with a cache that only this user can write.
@@ -98,10 +113,7 @@ def reference() -> Tokenizer:
 
     jieba.setLogLevel(logging.CRITICAL)
     private = platformdirs.user_cache_path("wenqu") / "jieba"
-    try:
-        private.mkdir(mode=0o700, parents=True, exist_ok=True)
-        jieba.dt.tmp_dir = str(private)
-    except OSError:  # no home to write to: jieba then builds its dictionary anew, which costs 0.4 s more
-        jieba.dt.tmp_dir = "/nonexistent"
+    # Without a folder of one's own jieba builds its dictionary anew, which costs 0.4 s more.
+    jieba.dt.tmp_dir = str(private) if _is_private(private) else "/nonexistent"
     jieba.dt.initialize()
     return jieba.dt

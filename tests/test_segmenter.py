@@ -45,3 +45,16 @@ def test_frequencies_are_those_of_jieba():
     ]
     assert {word: segmenter.frequency(word) for word in words} == {word: jieba.FREQ.get(word, 0) for word in words}
     assert jieba.total == segmenter.TOTAL
+
+
+def test_the_cache_of_the_reference_is_in_a_folder_that_nobody_else_may_write_to(tmp_path):
+    """Its cache is marshal, which runs what it is told to."""
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    assert segmenter._is_private(open_to_all)
+    assert open_to_all.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "link").symlink_to(open_to_all)
+    assert not segmenter._is_private(tmp_path / "link")
+    (tmp_path / "file").write_text("x")
+    assert not segmenter._is_private(tmp_path / "file" / "below")
