@@ -51,6 +51,7 @@ def create_app(bot: Bot, settings: Settings) -> FastAPI:
         EVENTS.addHandler(metrics)
         yield {"gate": Gate(settings)}  # of every request's state
         EVENTS.removeHandler(metrics)
+        EVENTS.setLevel(logging.NOTSET)
 
     app = FastAPI(
         title="问渠 Wenqu",

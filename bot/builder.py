@@ -18,15 +18,14 @@ from bot.curated import NO_ANSWERS, Curated
 from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
 from bot.documents import DocumentCache
 from bot.engines import LexicalEngine
-from bot.errors import CorpusError, EngineDown, ReadError
+from bot.errors import CorpusError, EngineDown
 from bot.generations import GENERATION, publish, remove_unfinished, sha256, writing
 from bot.index import engine_of, made_by, vectors_file
-from bot.lexical import LexicalWriter, Words, passage_terms
-from bot.pinyin import pinyin_of
-from bot.preparation import Prepared, Shards, prepare
+from bot.lexical import Fields, LexicalWriter, passage_terms
+from bot.preparation import Prepared, Recipe, Shares, prepared
 from bot.settings import Settings
 from bot.store import StoreWriter
-from bot.types import Embedder, Passage, Vectors
+from bot.types import Embedder, Vectors
 from bot.vectors import VectorCache
 
 _BATCH = 512  # passages embedded at a time
@@ -55,11 +54,11 @@ def build_index(
     settings: Settings,
     embedder: Embedder,
     progress: Progress = lambda done, total: None,
-    shards: Shards = lambda file: None,
+    shares: Shares | None = None,
 ) -> Summary:
     """Index the whole corpus into a new generation and publish it; the old one serves until then.
 
-    What `shards` gives of a file is not made again. Raises CorpusError when nothing can be read, IndexBusy when another
+    What `shares` gives of a file is not made again. Raises CorpusError when nothing can be read, IndexBusy when another
     process writes, IndexUnwritable, and EngineDown when the engine's server does not answer.
     """
     started = time.monotonic()
@@ -70,7 +69,7 @@ def build_index(
         folder = settings.index / f".building-{number:06d}"
         folder.mkdir()
         try:
-            summary = _Builder(settings, embedder, folder, f"gen-{number:06d}", shards).run(progress, started)
+            summary = _Builder(settings, embedder, folder, f"gen-{number:06d}", shares).run(progress, started)
             publish(settings.index, folder, summary.generation)
         except BaseException:  # what filled the disk does not stay on it
             held |= _collections(settings)
@@ -108,22 +107,23 @@ def _drop_gone(settings: Settings, held: dict[Path, bytes]) -> None:
 class _Builder:
     """One run over the corpus. Articles stream through: no list of all texts is ever held."""
 
-    def __init__(self, settings: Settings, embedder: Embedder, folder: Path, generation: str, shards: Shards) -> None:
+    def __init__(
+        self, settings: Settings, embedder: Embedder, folder: Path, generation: str, shares: Shares | None
+    ) -> None:
+        self.shares = shares
         self.settings, self.embedder, self.folder, self.generation = settings, embedder, folder, generation
-        self.shards = shards
         self.files, self.skipped = scan(settings.corpus)
         self.store = StoreWriter(folder / "passages.sqlite")
         self.dictionary = self._take_dictionary()
         self.curated = self._take_answers()
         self.lexical = LexicalWriter(folder / "lexical")
         self.engine = engine_of(settings)(embedder.dim)
-        if isinstance(
-            self.engine, LexicalEngine
-        ):  # named before it is made: a run that is killed leaves nothing nameless
+        if isinstance(self.engine, LexicalEngine):  # named before it is made: a run that is killed leaves none nameless
             self.engine.save(vectors_file(folder, settings.engine))
         self.cache = VectorCache(settings.index / "cache.sqlite", embedder, generation)
         self.documents = DocumentCache(settings.index / "documents.sqlite", generation)
-        self.waiting: list[tuple[Passage, Words, Vectors | None]] = []
+        self.waiting: list[tuple[str, Fields, Vectors | None]] = []
+        self.names: dict[str, list[str]] = {}
         problems = (*self.dictionary.problems, *self.curated.problems)
         self.warnings = [(problem.place, problem.reason) for problem in problems]
         self.dropped: Counter[str] = Counter()
@@ -131,20 +131,14 @@ class _Builder:
 
     def run(self, progress: Progress, started: float) -> Summary:
         """Read, cut, write; returns what was done."""
-        for done, file in enumerate(self.files):
+        recipe = Recipe(self.settings.corpus.resolve(), self.settings.passage_size, self.dictionary)
+        for done, (file, result) in enumerate(prepared(self.files, recipe, self.documents, self.shares)):
             progress(done, len(self.files))
-            try:
-                prepared = self.shards(file) or prepare(
-                    self.settings.corpus, file, self.settings.passage_size, self.dictionary, self.documents
-                )
-            except ReadError as error:
-                self.skipped.append(Skipped(file.path, error.code, str(error)))
+            if isinstance(result, Skipped):
+                self.skipped.append(result)
                 self.store.add_file(file)
-                continue
-            self.store.add_file(file, prepared.digest)
-            if prepared.warning:
-                self.warnings.append((file.path, prepared.warning))
-            self._add(prepared)
+            else:
+                self._take(result)
         self._embed()
         progress(len(self.files), len(self.files))
         if not self.store.rows:
@@ -165,14 +159,19 @@ class _Builder:
             self.curated,
         )
 
-    def _add(self, prepared: Prepared) -> None:
+    def _take(self, one: Prepared) -> None:
+        self.store.add_file(one.file, one.digest)
+        if one.warning:
+            self.warnings.append((one.file.path, one.warning))
+        self.dropped.update(line.reason for line in one.dropped)
         self.articles += 1
-        self.dropped.update(line.reason for line in prepared.dropped)
-        added = self.store.add_article(prepared.article, prepared.passages, prepared.dropped)
-        vectors = repeat(None) if prepared.vectors is None else prepared.vectors
-        for (row, passage), words, vector in zip(added, prepared.words, vectors, strict=False):
-            self.lexical.add(row, passage, words)
-            self.waiting.append((passage, words, vector))
+        for pinyin, words in one.names.items():
+            self.names.setdefault(pinyin, []).extend(words)
+        rows = self.store.add_article(one.article, [passage for passage, _ in one.passages], one.dropped)
+        known = repeat(None) if one.vectors is None else one.vectors
+        for (row, passage), (_, fields), vector in zip(rows, one.passages, known, strict=False):
+            self.lexical.add(row, fields)
+            self.waiting.append((passage.text, fields, vector))
             if len(self.waiting) == _BATCH:
                 self._embed()
 
@@ -195,10 +194,10 @@ class _Builder:
 
     def _embed(self) -> None:
         if self.waiting:
-            passages, words, known = zip(*self.waiting, strict=True)
-            vectors = self.cache.encode([passage.text for passage in passages], known)
+            texts, fields, known = zip(*self.waiting, strict=True)
+            vectors = self.cache.encode(texts, known)
             if isinstance(self.engine, LexicalEngine):
-                self.engine.add_passages(vectors, list(map(passage_terms, passages, words)))
+                self.engine.add_passages(vectors, [passage_terms(one) for one in fields])
             else:
                 self.engine.add(vectors)
             self.waiting.clear()
@@ -214,7 +213,7 @@ class _Builder:
     def _finish(self) -> None:
         for skipped in self.skipped:
             self.store.add_skipped(skipped)
-        self.store.close(pinyin_of(self.lexical.vocabulary))
+        self.store.close({pinyin: sorted(set(words)) for pinyin, words in self.names.items()})
         self.lexical.close()
         self.dictionary.save(self.folder)
         self.curated.save(self.folder, self.embedder)

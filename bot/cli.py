@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -221,7 +222,8 @@ def main() -> NoReturn:
         cli()
         sys.exit(0)
     except WenquError as error:
-        err.print(escape(str(error)), style="red")
+        with suppress(OSError):  # where even this cannot be written, the exit code says it
+            err.print(escape(str(error)), style="red")
         sys.exit(2)
     except BrokenPipeError:  # `wenqu search ... | head` closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

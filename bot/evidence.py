@@ -50,7 +50,9 @@ def mark(query: Query, passage: Passage, vector: Vectors | None, embedder: Embed
     reading = ranker.read(ranker.Asked.of(query), passage)
     scores = reading.sentence_features @ _WEIGHTS
     if vector is not None:
-        scores = scores + _SIMILARITY * (embedder.encode_passages(reading.folded) @ vector)
+        # A cosine moves a score by half a point at most: what lies further behind can neither be best nor stand beside.
+        close = np.flatnonzero(scores >= scores.max() - 2 * _SIMILARITY - _NEARLY)
+        scores[close] += _SIMILARITY * (embedder.encode_passages([reading.folded[i] for i in close]) @ vector)
     best = int(np.argmax(scores))
     beside = [i for i in (best - 1, best + 1) if 0 <= i < len(scores) and scores[i] >= scores[best] - _NEARLY]
     chosen = sorted([best, *sorted(beside, key=lambda i: -scores[i])[:1]])

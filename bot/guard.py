@@ -79,7 +79,7 @@ class Guard:
     def _refusal(self, method: str, path: str, headers: Headers) -> Response | None:
         length = headers.get("content-length", "")
         if length.isascii() and length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
-            return _refused(413, "too_large", TOO_LARGE)
+            return _refused(path, 413, "too_large", TOO_LARGE)
         if path.rstrip("/") in self._open:
             return None
         origin = headers.get("origin", "")
@@ -88,9 +88,9 @@ class Guard:
             if not self._knows_key(headers.getlist("authorization")):
                 return self._keyless(path, headers)
         elif not self._key and not self._is_ours(headers.get("host", "")):
-            return _refused(421, "unknown_host", WRONG_HOST)
+            return _refused(path, 421, "unknown_host", WRONG_HOST)
         if method not in _READS and not self._may_write(origin.lower(), headers.get("host", "")):
-            return _refused(403, "foreign_origin", WRONG_ORIGIN)
+            return _refused(path, 403, "foreign_origin", WRONG_ORIGIN)
         return None
 
     def _knows_key(self, sent: list[str]) -> bool:
@@ -132,7 +132,7 @@ class Guard:
         readable = path.startswith("/v1/") and origin.lower() in self._cors - {""}
         shared = {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if readable else {}
         challenge = 'Basic realm="Wenqu", charset="UTF-8"' if browses else "Bearer"
-        return _refused(401, "invalid_api_key", WRONG_KEY, {"WWW-Authenticate": challenge, **shared})
+        return _refused(path, 401, "invalid_api_key", WRONG_KEY, {"WWW-Authenticate": challenge, **shared})
 
 
 def _host_name(address: str) -> str:
@@ -149,6 +149,9 @@ def _names(settings: Settings) -> set[str]:
     return {"localhost", settings.host.lower(), _host_name(settings.public_url), *listed} - {""}
 
 
-def _refused(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    body = json.dumps({"error": {"code": code, "message": message}}, ensure_ascii=False)
+def _refused(path: str, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    error: dict[str, str | None] = {"code": code, "message": message}
+    if path.startswith("/v1/"):  # as OpenAI's clients read it
+        error |= {"type": "invalid_request_error", "param": None}
+    body = json.dumps({"error": error}, ensure_ascii=False)
     return Response(body, status, headers, "application/json")

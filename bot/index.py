@@ -9,14 +9,11 @@ index/documents.sqlite       texts of docx and pdf by content hash: an unchanged
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bot import curated, dictionary
+from bot import curated, dictionary, segmenter
 from bot.corpus import scan
 from bot.curated import NO_ANSWERS, load_curated
 from bot.dictionary import NO_DICTIONARY, load_dictionary
@@ -26,7 +23,6 @@ from bot.generations import Named, current_generation, live_first, spare, verifi
 from bot.lexical import LexicalIndex
 from bot.settings import Settings
 from bot.store import Store
-from bot.text import segmenter
 from bot.types import Embedder, Engine
 
 FORMAT = 1
@@ -72,21 +68,13 @@ class Index:
         self.store.close()
 
 
-@cache
-def _dictionary() -> str:
-    """Name, version and content of what cuts the words; another one would not find what this one wrote."""
-    with segmenter().get_dict_file() as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    return f"jieba {importlib.metadata.version('jieba')} {digest}"
-
-
 def made_by(settings: Settings, embedder: Embedder) -> dict[str, Any]:
     """What an index must have been made by to be used: every difference is a mismatch."""
     check_engine_name(settings.engine)
     return {
         "format": FORMAT,
         "model": embedder.fingerprint,
-        "dictionary": _dictionary(),
+        "segmenter": segmenter.fingerprint(),
         "passage_size": settings.passage_size,
         "engine": settings.engine,
         "dim": embedder.dim,

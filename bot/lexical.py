@@ -48,20 +48,6 @@ def _tokens(terms: list[str]) -> str:
     return " ".join(term.replace(" ", "_") for term in terms)
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The words of a passage by field, cut once for all that needs them: it takes most of an index run."""
-
-    title: list[str]
-    heading: list[str]
-    body: list[str]
-
-    @classmethod
-    def of(cls, passage: Passage, dictionary: Dictionary = NO_DICTIONARY) -> Words:
-        """The passage cut into words, those of the dictionary whole."""
-        return cls(*(dictionary.words(fold(text)) for text in (passage.title, passage.heading, passage.text)))
-
-
 @contextmanager
 def _written(folder: Path) -> Iterator[None]:
     """What tantivy says about a disk that is full or broken, as our error."""
@@ -71,8 +57,25 @@ def _written(folder: Path) -> Iterator[None]:
         raise IndexUnwritable(folder, error) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A passage as tantivy takes it: the tokens of each field, blanks between them."""
+
+    body: str
+    title: str
+    heading: str
+    grams: str
+
+    @classmethod
+    def of(cls, passage: Passage, dictionary: Dictionary = NO_DICTIONARY) -> Fields:
+        """The fields of a passage; `dictionary` holds the words that are cut whole."""
+        folded = fold(passage.text)
+        body, title, heading = map(dictionary.words, (folded, fold(passage.title), fold(passage.heading)))
+        return cls(_tokens(body), _tokens(title), _tokens(heading), " ".join(bigrams(folded)))
+
+
 class LexicalWriter:
-    """Builds a lexical index in a folder; `vocabulary` gathers the distinct words of all that was added."""
+    """Builds a lexical index in a folder."""
 
     def __init__(self, folder: Path) -> None:
         """Begin an index in an empty folder."""
@@ -82,17 +85,15 @@ class LexicalWriter:
             self._index = _register(tantivy.Index(_schema(), path=str(folder)))
             # One thread keeps the documents in the order of adding: equal scores always come in the same order.
             self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
-        self.vocabulary: set[str] = set()
 
-    def add(self, row: int, passage: Passage, words: Words) -> None:
+    def add(self, row: int, fields: Fields) -> None:
         """Add one passage under its row."""
-        self.vocabulary.update(words.body)
         document = tantivy.Document()
         document.add_unsigned("row", row)
-        document.add_text("body", _tokens(words.body))
-        document.add_text("title", _tokens(words.title))
-        document.add_text("heading", _tokens(words.heading))
-        document.add_text("grams", " ".join(bigrams(fold(passage.text))))
+        document.add_text("body", fields.body)
+        document.add_text("title", fields.title)
+        document.add_text("heading", fields.heading)
+        document.add_text("grams", fields.grams)
         with _written(self._folder):
             self._writer.add_document(document)
 
@@ -187,14 +188,14 @@ def _idf(count: int, frequency: float) -> float:
     return math.log(1 + (count - frequency + 0.5) / (frequency + 0.5))
 
 
-def passage_terms(passage: Passage, words: Words) -> list[str]:
+def passage_terms(fields: Fields) -> list[str]:
     """All terms of a passage in one list, for an engine that holds them in one field; bigrams are marked as such."""
-    return [*words.title, *words.heading, *words.body, *map(_gram, bigrams(fold(passage.text)))]
+    return f"{fields.title} {fields.heading} {fields.body}".split() + [_gram(pair) for pair in fields.grams.split()]
 
 
 def query_terms(query: Query) -> list[str]:
     """What such an engine is asked for: every alternative of every word, and the bigrams."""
-    words = [alternative for term in query.terms for alternative in term.alternatives]
+    words = [alternative.replace(" ", "_") for term in query.terms for alternative in term.alternatives]
     return [*words, *map(_gram, content_bigrams(query.translated))]
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bot.text import HAN, MAX_JIEBA_CHARS, QUESTION_WORDS, fold, is_chinese, segmenter
+from bot import segmenter
+from bot.text import HAN, QUESTION_WORDS, fold, is_chinese
 
 if TYPE_CHECKING:
     from jieba.posseg import POSTokenizer  # type: ignore[import-untyped]
@@ -112,8 +113,8 @@ def is_relational(noun: str) -> bool:
 
 @cache
 def _tagger() -> POSTokenizer:
-    tokenizer = segmenter()
-    from jieba import posseg  # type: ignore[import-untyped]  # 0.3 s, so only for a question that has a history
+    tokenizer = segmenter.reference()
+    from jieba import posseg  # type: ignore[import-untyped]  # 0.8 s in all, so only for a question that has a history
 
     assert posseg.dt.tokenizer is tokenizer
     return posseg.dt
@@ -121,7 +122,7 @@ def _tagger() -> POSTokenizer:
 
 def words(text: str) -> list[Word]:
     """The words of a text in reading order; of more than 2,000 characters the first 2,000."""
-    text = text[:MAX_JIEBA_CHARS]
+    text = text[: segmenter.MAX_CHARS]
     found: list[Word] = []
     position = 0
     for match in [*_FIXED.finditer(text), None]:
@@ -175,7 +176,7 @@ def _kind(word: str, tag: str) -> str:
         return NOUN
     if tag[0] == "n" and any(_tagger().word_tag_tab.get(word + end) == "ns" for end in "市省"):  # 合肥 is a plain noun
         return PLACE
-    if len(word) > 1 and tag[0] != "m" and not segmenter().FREQ.get(word):  # what the dictionary lacks is rather a name
+    if len(word) > 1 and tag[0] != "m" and not segmenter.frequency(word):  # what the dictionary lacks is rather a name
         return _KINDS.get(tag[:2], NAME if tag[0] == "n" else NOUN)
     if tag == "vn":
         return VERBAL

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from bot.mentions import ASK, NAMES, NOUN, PERSON, PLACE, TIME, VERBAL, chunks, topics, words
-from bot.text import MAX_JIEBA_CHARS, is_chinese, rarity, sentences
+from bot.segmenter import MAX_CHARS
+from bot.text import is_chinese, rarity, sentences
 from bot.types import Turn
 
 _END = " \t\n?？!！.。…,，"
@@ -114,4 +115,4 @@ def _persons(turn: Turn) -> list[str]:
 
 
 def _first_sentence(answer: str) -> str:
-    return next((answer[start:end] for start, end in sentences(answer[:MAX_JIEBA_CHARS])), "")
+    return next((answer[start:end] for start, end in sentences(answer[:MAX_CHARS])), "")

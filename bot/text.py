@@ -6,22 +6,17 @@ others, so that both sides always agree. The original characters are never chang
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-import platformdirs
+from bot import segmenter
 
 if TYPE_CHECKING:
-    from jieba import Tokenizer  # type: ignore[import-untyped]
     from opencc import OpenCC
-
-# jieba's HMM is quadratic on a run of single-character words: 100,000 characters took 23 s, 2,000 take 0.024 s.
-MAX_JIEBA_CHARS = 2_000
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff々〇"
 _HAN_RUN = re.compile(f"[{HAN}]+")
@@ -99,25 +94,6 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tup
         position = stop
 
 
-@cache
-def segmenter() -> Tokenizer:
-    """The tokenizer of jieba, its dictionary loaded (0.5 s, 80 MB) with a cache that only this user can write.
-
-    jieba's own default is to load a marshal file from the shared temporary folder, which any user may have put there.
-    """
-    import jieba
-
-    jieba.setLogLevel(logging.CRITICAL)
-    private = platformdirs.user_cache_path("wenqu") / "jieba"
-    try:
-        private.mkdir(mode=0o700, parents=True, exist_ok=True)
-        jieba.dt.tmp_dir = str(private)
-    except OSError:  # no home to write to: jieba then builds its dictionary anew, which costs 0.4 s more
-        jieba.dt.tmp_dir = "/nonexistent"
-    jieba.dt.initialize()
-    return jieba.dt
-
-
 def words(folded: str) -> list[str]:
     """Search-mode words of folded text in reading order; an identifier comes whole, then in its parts.
 
@@ -127,8 +103,7 @@ def words(folded: str) -> list[str]:
     for match in _TOKEN.finditer(folded):
         run = match.group()
         if match.lastgroup == "han":
-            for left in range(0, len(run), MAX_JIEBA_CHARS):
-                found.extend(segmenter().cut_for_search(run[left : left + MAX_JIEBA_CHARS]))
+            found.extend(segmenter.cut_for_search(run))
         else:
             found.append(run)
             parts = re.findall(r"\d+|[^\W\d]+", run)
@@ -177,8 +152,13 @@ def content_bigrams(folded: str) -> list[str]:
 
 
 def _cut(folded: str) -> Iterator[str]:
-    for left in range(0, len(folded), MAX_JIEBA_CHARS):
-        yield from segmenter().cut(folded[left : left + MAX_JIEBA_CHARS])
+    """The words of folded text and all that lies between them."""
+    position = 0
+    for match in _HAN_RUN.finditer(folded):
+        yield folded[position : match.start()]
+        yield from segmenter.cut(match.group())
+        position = match.end()
+    yield folded[position:]
 
 
 # ln(60 million / 1): what the rarest word of jieba's dictionary scores.
@@ -187,16 +167,15 @@ _RAREST = 17.0
 _OUTSIDE = 0.68
 
 
+@lru_cache(maxsize=65_536)
 def rarity(term: str) -> float:
     """How much it means that a text holds `term`: 0 for the commonest, 1 for a word that the dictionary lacks.
 
     -ln(frequency / total) over jieba's dictionary, scaled. Unlike a document frequency it does not change with the
     corpus, so a corpus of one article and one of a million weigh a question alike.
     """
-    dictionary = segmenter()
-    frequency = dictionary.FREQ.get(term, 0)
-    if frequency:
-        return min(1.0, math.log(dictionary.total / frequency) / _RAREST)
+    if frequency := segmenter.frequency(term):
+        return min(1.0, math.log(segmenter.TOTAL / frequency) / _RAREST)
     if not _HAN_RUN.search(term):
         return _OUTSIDE
     return 1.0 if len(term) > 1 else 0.5

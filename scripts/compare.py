@@ -4,6 +4,8 @@
     fusion    ways to join the two legs
     encodings pieces of news articles, written in every encoding and read back
     curated   which questions are taken for the same, by rule and by threshold
+    dense     FAISS indexes on sentences of the news corpus, --limit of them, by recall, time and bytes
+    segmenters words of the news corpus that jieba and rjieba cut in different ways
 
 What was chosen by these tables, and why, stands in EXPERIMENTS.md.
 """
@@ -14,19 +16,24 @@ import argparse
 import random
 import re
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 
+import faiss
 import numpy as np
 import opencc
 from evaluate import Prepared, Scores, mrr, only_dense, only_lexical, options_of
 from training_data import DEFAULT_DATA, read_news, read_pairs
 
+from bot import segmenter
 from bot.curated import Shape, question_key
 from bot.dictionary import NO_DICTIONARY
 from bot.embedder import load_embedder
 from bot.encoding import decode
 from bot.errors import ReadError
-from bot.text import fold
+from bot.text import HAN, fold, sentences
 
 SEED = 1
 
@@ -200,9 +207,94 @@ def curated(options: argparse.Namespace) -> int:
     return 0
 
 
+def segmenters(options: argparse.Namespace) -> int:
+    """Print how many words of the news corpus rjieba cuts otherwise than jieba, and the commonest differences."""
+    jieba = segmenter.reference()
+    print("| mode | jieba's words | of them not rjieba's | per 10,000 |\n|---|---|---|---|")
+    differences: Counter[str] = Counter()
+    pairs = {"cut": (jieba.cut, segmenter.cut), "search": (jieba.cut_for_search, segmenter.cut_for_search)}
+    for mode, (theirs, ours) in pairs.items():
+        total = different = 0
+        for article in read_news(DEFAULT_DATA):
+            for run in re.findall(f"[{HAN}]+", fold(article)):
+                expected, found = list(theirs(run)), list(ours(run))
+                total += len(expected)
+                if expected != found:
+                    lost, new = Counter(expected) - Counter(found), Counter(found) - Counter(expected)
+                    different += max(lost.total(), new.total())
+                    differences[f"{mode}: {' '.join(lost)} -> {' '.join(new)}"] += 1
+        print(f"| {mode} | {total:,} | {different:,} | {10_000 * different / total:.3f} |", flush=True)
+    for difference, count in differences.most_common(40):
+        print(count, difference)
+    return 0
+
+
+def _sentence_vectors(options: argparse.Namespace, count: int) -> np.ndarray:
+    """Vectors of the first sentences of the news corpus, kept in the work folder."""
+    kept = options.work / f"sentences-{count}.npy"
+    if not kept.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        every = (text[a:b] for text in read_news(DEFAULT_DATA) for a, b in sentences(text) if b - a >= 10)
+        wanted = islice(every, count)
+        parts = [options.embedder.encode_passages(part) for part in iter(lambda: list(islice(wanted, 4096)), [])]
+        np.save(kept, np.concatenate(parts).astype(np.float16), allow_pickle=False)
+    return np.load(kept, mmap_mode="r")
+
+
+def _dense_row(index: faiss.Index, queries: np.ndarray, wanted: np.ndarray) -> tuple[float, float, float]:
+    """Recall@10, and the median and 99th percentile of a query in milliseconds of one thread."""
+    times, right = [], 0
+    for query, rows in zip(queries, wanted, strict=True):
+        begun = time.thread_time()
+        found = index.search(query[None], 10)[1][0]
+        times.append((time.thread_time() - begun) * 1000)
+        right += len(set(found) & set(rows))
+    return right / wanted.size, float(np.median(times)), float(np.percentile(times, 99))
+
+
+def dense(options: argparse.Namespace) -> int:
+    """Print recall@10 against exact search, CPU milliseconds a query, CPU seconds to build, and bytes."""
+    vectors = _sentence_vectors(options, options.limit or 250_000)
+    asked = [question for question, _ in read_pairs(DEFAULT_DATA, "zh_qa_cmrc2018_train")[::20]]
+    queries = options.embedder.encode_passages(asked)
+    exact = faiss.IndexFlatIP(vectors.shape[1])
+    for left in range(0, len(vectors), 50_000):
+        exact.add(vectors[left : left + 50_000].astype(np.float32))
+    wanted = exact.search(queries, 10)[1]
+    del exact
+    faiss.omp_set_num_threads(1)
+    lists = int(4 * len(vectors) ** 0.5)
+    print(f"{len(vectors):,} vectors, {len(queries)} questions, {lists} lists")
+    print("| index | recall@10 | p50 ms | p99 ms | build s | MB |\n|---|---|---|---|---|---|")
+    kinds = {"SQfp16": (), "SQ8": (), f"IVF{lists},SQfp16": (16, 32, 64), f"IVF{lists},SQ8": (16, 32, 64)}
+    for kind, efforts in {**kinds, "HNSW32,SQ8": (64, 128, 256), "PQ128x4fs,Refine(SQfp16)": (2, 5, 10)}.items():
+        begun = time.process_time()
+        index = faiss.index_factory(vectors.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
+        step = max(1, len(vectors) // (64 * lists))
+        index.train(vectors[::step].astype(np.float32))
+        for left in range(0, len(vectors), 50_000):
+            index.add(vectors[left : left + 50_000].astype(np.float32))
+        built, size = time.process_time() - begun, faiss.serialize_index(index).nbytes / 1e6
+        for effort in efforts or (0,):
+            if effort:
+                name = {"I": "nprobe", "H": "efSearch", "P": "k_factor_rf"}[kind[0]]
+                faiss.ParameterSpace().set_index_parameter(index, name, effort)
+            recall, median, slow = _dense_row(index, queries, wanted)
+            label = f"{kind} {effort or ''}".strip()
+            print(f"| {label} | {recall:.3f} | {median:.2f} | {slow:.2f} | {built:.0f} | {size:.0f} |", flush=True)
+    return 0
+
+
 def main() -> int:
     """Parse the command line and print one table."""
-    tables = {"sizes": sizes, "fusion": fusion, "encodings": encodings, "curated": curated}
+    tables = {
+        "sizes": sizes,
+        "fusion": fusion,
+        "encodings": encodings,
+        "curated": curated,
+        "dense": dense,
+        "segmenters": segmenters,
+    }
     options = options_of(__doc__, tables)
     return tables[options.tables[0]](options)
 

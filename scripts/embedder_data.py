@@ -18,7 +18,8 @@ from pathlib import Path
 
 from training_data import read_news, read_pairs
 
-from bot.text import fold, segmenter, sentences
+from bot import segmenter
+from bot.text import fold, sentences
 
 Pairs = list[tuple[str, str]]
 # (set, most pairs of it). Statutes and captions are capped: their sentences are alike and would drown the questions.
@@ -96,7 +97,7 @@ class PseudoEnglish:
             english, weights = self._choices[word]
             return [english[bisect(weights, rng.random() * weights[-1])]]
         if len(word) > 2:
-            parts = list(segmenter().cut_for_search(word, HMM=False))[:-1]
+            parts = list(segmenter.reference().cut_for_search(word, HMM=False))[:-1]
             return [english for part in parts for english in self._word(part, rng)]
         return [word] if len(word) > 1 and rng.random() < UNKNOWN_KEPT else []
 
@@ -105,7 +106,7 @@ def split(folded: str) -> list[str]:
     """Words of folded text: jieba's for Chinese, runs of letters, numbers."""
     found = []
     for piece in _PIECE.findall(folded):
-        found.extend([piece] if piece.isascii() else segmenter().cut(piece[:400], HMM=False))
+        found.extend([piece] if piece.isascii() else segmenter.reference().cut(piece[:400], HMM=False))
     return found
 
 

@@ -31,7 +31,7 @@ import numpy as np
 import opencc
 from training_data import DEFAULT_DATA, read_news
 
-from bot import evidence, ranker, retriever
+from bot import evidence, ranker, retriever, segmenter
 from bot.bridge import understand
 from bot.embedder import BUNDLED_FOLDER, StaticEmbedder
 from bot.errors import IndexMismatch
@@ -39,7 +39,7 @@ from bot.evaluation import Question, auroc, evaluate, is_relevant, read_question
 from bot.followup import standalone
 from bot.pipeline import Bot
 from bot.settings import ROOT, load_settings
-from bot.text import fold, segmenter
+from bot.text import fold
 from bot.types import Passage, Turn
 
 SETS = ["qingdao", "xquad_even", "cmrc_dev", "drcd_dev", "bipar_valid", "rgb_zh"]
@@ -77,7 +77,7 @@ class Baseline:
 
     @staticmethod
     def _words(text: str) -> list[str]:
-        return [word for word in segmenter().cut(text.lower()) if word.strip()]
+        return [word for word in segmenter.reference().cut(text.lower()) if word.strip()]
 
     def search(self, question: str) -> Scores:
         """Row -> BM25 of the ten best passages."""

@@ -36,25 +36,25 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from bot.builder import build_index
-from bot.corpus import ANSWERS, SourceFile, digest_of, scan
+from bot.corpus import ANSWERS, Skipped, SourceFile, digest_of, scan
 from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
 from bot.documents import readers_fingerprint
 from bot.embedder import load_embedder
 from bot.errors import IndexBusy, ReadError, SettingsError, WenquError
 from bot.index import made_by
-from bot.lexical import Words
+from bot.lexical import Fields
 from bot.passages import Dropped
-from bot.preparation import Prepared, prepare
+from bot.preparation import Kitchen, Prepared, Recipe
 from bot.settings import Settings, load_settings
 from bot.types import Article, Passage
 
 PART = 500  # articles of a file: the work that a kill can cost, 5 s of one process
 _PASSAGE = {"id": pa.string(), "heading": pa.string(), "start": pa.int32(), "end": pa.int32()}
-_WORDS = {"heading_words": pa.list_(pa.string()), "words": pa.list_(pa.string())}
+_FIELDS = dict.fromkeys(("body", "title", "heading", "grams"), pa.string())  # of bot.lexical.Fields
 SCHEMA = pa.schema(
     {name: pa.string() for name in ("path", "sha256", "warning", "id", "title", "text")}
-    | {"title_words": pa.list_(pa.string())}
-    | {"passages": pa.list_(pa.struct(_PASSAGE | _WORDS))}
+    | {"passages": pa.list_(pa.struct(_PASSAGE))}
+    | {"fields": pa.list_(pa.struct(_FIELDS))}
     | {"dropped": pa.list_(pa.struct({"start": pa.int32(), "end": pa.int32(), "reason": pa.string()}))}
     | {"vectors": pa.large_binary()}  # float16, passage by passage
 )
@@ -79,6 +79,12 @@ def dictionary(settings: Settings) -> Dictionary:
     """The corpus's own, once a process."""
     file = settings.corpus / DICTIONARY
     return read_dictionary(file) if file.is_file() else NO_DICTIONARY
+
+
+@cache
+def kitchen(settings: Settings) -> Kitchen:
+    """What reads and cuts, once a process."""
+    return Kitchen(Recipe(settings.corpus, settings.passage_size, dictionary(settings)))
 
 
 @cache
@@ -148,21 +154,17 @@ def _state(file: Path) -> dict | None:
 
 def _row(settings: Settings, source: SourceFile) -> dict | None:
     """An article as a row; None of a file that cannot be read, which the index run will name."""
-    try:
-        one = prepare(settings.corpus, source, settings.passage_size, dictionary(settings))
-    except ReadError:
+    one = kitchen(settings).prepare(source)
+    if isinstance(one, Skipped):
         return None
-    texts = [passage.text for passage in one.passages]
+    texts = [passage.text for passage, _ in one.passages]
     vectors = embedder(settings).encode_passages(texts) if texts else np.empty(0)
     return {
         **{name: getattr(one.article, name) for name in ("id", "title", "text", "path")},
         "sha256": one.digest,
         "warning": one.warning,
-        "title_words": one.words[0].title if one.words else [],
-        "passages": [
-            {name: getattr(passage, name) for name in _PASSAGE} | {"heading_words": words.heading, "words": words.body}
-            for passage, words in zip(one.passages, one.words, strict=True)
-        ],
+        "passages": [{name: getattr(passage, name) for name in _PASSAGE} for passage, _ in one.passages],
+        "fields": [asdict(fields) for _, fields in one.passages],
         "dropped": [asdict(line) for line in one.dropped],
         "vectors": vectors.astype(np.float16).tobytes(),
     }
@@ -200,9 +202,9 @@ class Shares:
         if not self._row or self._row["path"] != file.path or self._row["sha256"] != _digest(self._settings, file):
             return None
         self.used += 1
-        return self._prepared(self._row)
+        return self._prepared(file, self._row)
 
-    def _prepared(self, row: dict) -> Prepared:
+    def _prepared(self, file: SourceFile, row: dict) -> Prepared:
         article = Article(row["id"], row["title"], row["text"], row["path"])
         passages = [
             Passage(
@@ -216,10 +218,11 @@ class Shares:
             )
             for one in row["passages"]
         ]
-        words = [Words(row["title_words"], one["heading_words"], one["words"]) for one in row["passages"]]
+        fields = [Fields(**one) for one in row["fields"]]
         dropped = [Dropped(**line) for line in row["dropped"]]
         vectors = np.frombuffer(row["vectors"], dtype=np.float16).reshape(len(passages), -1)
-        return Prepared(article, row["sha256"], row["warning"], passages, dropped, words, vectors)
+        pairs = list(zip(passages, fields, strict=True))
+        return Prepared(file, article, row["sha256"], row["warning"], pairs, dropped, {}, vectors)
 
 
 def ingest(settings: Settings, out: Path, shard: int, shards: int, run, size: int = PART) -> tuple[int, int]:
@@ -290,7 +293,7 @@ def publish(settings: Settings, out: Path) -> str:
     if not any(out.glob("shard-*-of-*/*.parquet")):
         raise WenquError(f"没有分片: {out}", "there are no shares in it", f"scripts/ingest.py --out {out} --corpus DIR")
     shares = Shares(settings, out)
-    summary = build_index(settings, embedder(settings), shards=shares)
+    summary = build_index(settings, embedder(settings), shares=shares)
     told = f"{summary.generation}: {summary.passages} passages of {summary.articles} articles, {shares.used} prepared"
     return told + (f"; {shares.unfit} files damaged or made by others were not used" if shares.unfit else "")
 

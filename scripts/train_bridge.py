@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 from training_data import DEFAULT_DATA, read_pairs
 
+from bot import segmenter
 from bot.bridge import english_words, stem
-from bot.text import QUESTION_WORDS, is_chinese, segmenter
+from bot.text import QUESTION_WORDS, is_chinese
 
 SEED = 20261124
 SETS = [
@@ -48,7 +49,7 @@ _GLOSS_NOTE = re.compile(r"\([^)]*\)|\[[^]]*\]|cl:\S*|\b(?:abbr|variant|see|also
 
 def load(data: Path) -> list[tuple[list[str], list[str]]]:
     """(English words, Chinese words) of every pair, function words left out on both sides."""
-    jieba = segmenter()
+    jieba = segmenter.reference()
     rng = random.Random(SEED)
     loaded = []
     for name, cap in SETS:

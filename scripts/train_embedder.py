@@ -22,7 +22,7 @@ import numpy as np
 from embedder_data import Pairs, load_sets
 from training_data import DEFAULT_DATA
 
-from bot.text import segmenter
+from bot import segmenter
 
 SEED = 20261124
 MODELS = Path(__file__).parents[1] / "bot" / "model"
@@ -54,7 +54,7 @@ def unigram(words: dict[str, float], symbols: Iterable[str]):
 
 def build_tokenizer(texts: list[str]):
     """A Unigram over the commonest words of jieba's dictionary, every Han character met, and common English words."""
-    jieba = segmenter()
+    jieba = segmenter.reference()
     english: Counter[str] = Counter()
     characters: Counter[str] = Counter()
     for text in texts:

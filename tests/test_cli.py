@@ -146,7 +146,7 @@ def test_info_names_index_model_and_settings(home):
     wenqu(home, "index")
     report = json.loads(wenqu(home, "info", "--json").stdout)
     assert report["index"]["articles"] == 3
-    assert report["index"]["dictionary"].startswith("jieba 0.42")
+    assert report["index"]["segmenter"].startswith("jieba 0.42")
     assert report["settings"]["engine"] == "faiss"
     assert "passages" in wenqu(home, "info").stdout
 

@@ -13,6 +13,7 @@ from conftest import ROOT
 
 from bot.embedder import BUNDLED_FOLDER, StaticEmbedder, load_embedder
 from bot.errors import ModelError
+from bot.text import fold
 
 TEXTS = ["合肥为什么能成功?", "why did hefei succeed", "寒武纪7月20日登陆科创板。", "x", "𠮷野家 ppr-9087"]
 
@@ -37,6 +38,19 @@ def test_sentence_transformers_gives_the_same_vectors(embedder):
     model = SentenceTransformer(str(BUNDLED_FOLDER), device="cpu")
     theirs = model.encode(TEXTS)
     np.testing.assert_allclose(theirs, embedder.encode_passages(TEXTS), atol=2e-3)
+
+
+def test_model2vec_gives_the_same_vectors_to_the_last_bit():
+    from model2vec import StaticModel
+
+    ours, theirs = StaticEmbedder(BUNDLED_FOLDER), StaticModel.from_pretrained(str(BUNDLED_FOLDER), normalize=True)
+    many = [f"{text}第{i}段,{text[: i % 7]}" for i in range(60) for text in [*TEXTS, "", "𝕏"]]
+    assert len(many) > 256  # from there on in float32
+    for texts in (TEXTS, many):
+        if texts is many:
+            theirs.embedding = theirs.embedding.astype(np.float32)
+        expected = theirs.encode([fold(text) for text in texts], max_length=None, use_multiprocessing=False)
+        np.testing.assert_array_equal(ours.encode_passages(texts), expected.astype(np.float32))
 
 
 def test_the_bundled_model_opens_no_socket_and_imports_no_torch():

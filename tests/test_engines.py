@@ -11,6 +11,7 @@ import pytest
 
 from bot.engines import engine_class, engine_names
 from bot.engines.exact import Engine as Exact
+from bot.engines.faiss import EXACT_UP_TO
 from bot.errors import IndexDamaged, SettingsError
 
 DIM, COUNT = 32, 500
@@ -93,6 +94,26 @@ def test_a_file_of_other_vectors_is_refused_by_name(name, tmp_path: Path):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(IndexDamaged, match="vectors"):
         engine_class(name).load(path, DIM, COUNT)
+
+
+def test_beyond_the_exact_size_nearly_all_of_the_best_are_found_with_exact_scores(tmp_path: Path):
+    # A hundred directions that all vectors lean on, as those of texts do.
+    generator = np.random.default_rng(6)
+    leaning = generator.standard_normal((EXACT_UP_TO + 1, 100)) @ generator.standard_normal((100, DIM))
+    vectors = (leaning / np.linalg.norm(leaning, axis=1, keepdims=True)).astype(np.float32)
+    engine, exact = engine_class("faiss")(DIM), Exact(DIM)
+    engine.add(vectors)
+    exact.add(vectors)
+    engine.save(tmp_path / "vectors")
+    engine = engine_class("faiss").load(tmp_path / "vectors", DIM, len(vectors))
+    right = 0
+    for query in vectors[::1000]:
+        rows, scores = engine.search(query, 10)
+        right += len(set(rows) & set(exact.search(query, 10)[0]))
+        np.testing.assert_allclose(scores, exact.scores(query, rows), atol=2e-3)
+    assert right >= 0.95 * 10 * len(vectors[::1000])
+    with pytest.raises(IndexDamaged, match="vectors"):
+        engine_class("faiss").load(tmp_path / "vectors", DIM, len(vectors) - 1)
 
 
 def test_an_unknown_engine_names_those_there_are():

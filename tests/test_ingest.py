@@ -70,7 +70,7 @@ def test_a_generation_from_shares_is_the_one_that_an_index_run_makes(many, tmp_p
     prepare(many, tmp_path / "out", shards=3)
     shares = ingest.Shares(many, tmp_path / "out")
     published = many.model_copy(update={"index": tmp_path / "published"})
-    summary = build_index(published, embedder, shards=shares)
+    summary = build_index(published, embedder, shares=shares)
     build_index(many, embedder)
     assert (shares.used, shares.unfit, summary.embedded) == (43, 0, 0)
     assert generation(Bot(published, embedder)) == generation(Bot(many, embedder))
@@ -89,7 +89,7 @@ def test_what_changed_since_or_is_damaged_is_prepared_anew(many, tmp_path: Path,
     file.write_bytes(data)
     shares = ingest.Shares(many, tmp_path / "out")
     published = many.model_copy(update={"index": tmp_path / "published"})
-    build_index(published, embedder, shards=shares)
+    build_index(published, embedder, shares=shares)
     build_index(many, embedder)
     assert generation(Bot(published, embedder)) == generation(Bot(many, embedder))
     assert shares.unfit == 1

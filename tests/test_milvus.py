@@ -18,9 +18,9 @@ from conftest import ROOT
 from test_engines import DIM, unit_vectors
 
 from bot.builder import build_index
-from bot.engines.milvus import PREFIX, joined
 from bot.engines import engine_class
 from bot.engines.exact import Engine as Exact
+from bot.engines.milvus import PREFIX, joined
 from bot.errors import EngineDown, SettingsError
 from bot.pipeline import Bot
 from bot.settings import load_settings
@@ -143,11 +143,11 @@ def test_a_run_that_fails_leaves_nothing_on_the_server(remote):
     def stop(file):
         if file.path == "tea.txt":
             raise KeyboardInterrupt
-        return None
+        return
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("bot.builder._BATCH", 1)
-        build_index(remote.settings, remote.embedder, shards=stop)
+        build_index(remote.settings, remote.embedder, shares=stop)
     assert client.list_collections() == before
     assert not list(remote.settings.index.glob(".building-*"))
 
@@ -217,6 +217,6 @@ def test_on_a_real_server(settings, bot, embedder, tmp_path: Path):
             os.killpg(server.pid, signal.SIGKILL)
 
         with pytest.raises(EngineDown):  # it goes down in the middle of a run
-            build_index(remote.settings, embedder, shards=kill)
+            build_index(remote.settings, embedder, shares=kill)
         answer = remote.ask("赵州桥是谁设计的?")
         assert (answer.mode, "李春" in answer.text) == ("lexical_only", True)

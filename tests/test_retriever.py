@@ -7,7 +7,7 @@ from conftest import write_articles
 
 from bot import retriever
 from bot.bridge import understand
-from bot.lexical import LexicalIndex, LexicalWriter, Words
+from bot.lexical import Fields, LexicalIndex, LexicalWriter
 from bot.pipeline import Bot
 from bot.settings import load_settings
 from bot.types import Passage, Query, Term
@@ -86,8 +86,7 @@ def test_without_vectors_the_words_answer_alone(bot):
 def test_a_translation_that_only_a_title_holds_is_found(tmp_path):
     writer = LexicalWriter(tmp_path / "lexical")
     for row, (title, text) in enumerate([("书店", "今天开门"), ("", "天气很好")]):
-        passage = Passage(str(row), "a", title, "", text, 0, len(text))
-        writer.add(row, passage, Words.of(passage))
+        writer.add(row, Fields.of(Passage(str(row), "a", title, "", text, 0, len(text))))
     writer.close()
     term = Term("bookshop", {"bookshop": 1.0, "书店": 1.0}, 0.8)
     assert [row for row, _ in LexicalIndex(tmp_path / "lexical").search(Query("", "", (term,), ""), 20)] == [0]
@@ -97,8 +96,7 @@ def test_a_rare_translation_is_worth_no_more_than_a_common_one(tmp_path):
     writer = LexicalWriter(tmp_path / "lexical")
     texts = ["书店开门", *(f"书局开门{i}" for i in range(9)), "天气很好"]
     for row, text in enumerate(texts):
-        passage = Passage(str(row), "a", "", "", text, 0, len(text))
-        writer.add(row, passage, Words.of(passage))
+        writer.add(row, Fields.of(Passage(str(row), "a", "", "", text, 0, len(text))))
     writer.close()
     term = Term("bookshop", {"书店": 1.0, "书局": 1.0}, 0.8)
     found = dict(LexicalIndex(tmp_path / "lexical").search(Query("", "", (term,), ""), 20))

@@ -12,6 +12,7 @@ BOT = ROOT / "bot"
 LAYERS = [
     ["types", "errors"],
     ["settings"],
+    ["segmenter"],
     ["text"],
     ["encoding"],
     ["readers", "dictionary", "answer_type", "pinyin"],
@@ -22,6 +23,7 @@ LAYERS = [
     ["answers_file", "store"],
     ["generations"],
     ["index"],
+    ["preparation"],
     ["builder"],
     ["retriever", "evidence"],
     ["refusal", "explanation", "excerpt"],

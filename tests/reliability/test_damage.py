@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -338,7 +339,7 @@ def test_an_index_of_another_make_is_refused_with_the_command(copied, embedder, 
         "passage_size": (copied.model_copy(update={"passage_size": 100}), embedder, {}),
         "engine": (copied.model_copy(update={"engine": "exact"}), embedder, {}),
         "format": (copied, embedder, {"FORMAT": index.FORMAT + 1}),
-        "dictionary": (copied, embedder, {"_dictionary": lambda: "jieba 9.9 0123"}),
+        "segmenter": (copied, embedder, {"segmenter": SimpleNamespace(fingerprint=lambda: "jieba 9.9 0123")}),
     }
     refused = 0
     for name, (settings, embedder_, patches) in other.items():

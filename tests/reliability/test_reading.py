@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from typer.testing import CliRunner
 
-from bot import builder, corpus
+from bot import builder, corpus, preparation
 from bot.builder import build_index
 from bot.cli import cli
 from bot.corpus import SourceFile, read_article
@@ -277,6 +278,8 @@ def test_p16_what_changes_its_nature_after_the_look_is_refused(tmp_path, monkeyp
 
 NAMES = st.sampled_from(["a.txt", "b.txt", "子/c.md", "d.html", "字典.txt"])
 TEXTS = st.sampled_from([f"第{n}篇说的是{what}的历史,它始于{1900 + n}年。" for n, what in enumerate("茶桥城山河")])
+# Where a run may end: functions that it calls.
+PLACES = [(preparation, "read_article"), (preparation, "cut"), (builder, "publish"), (builder, "sha256")]
 
 
 class Changes(RuleBasedStateMachine):
@@ -317,10 +320,10 @@ class Changes(RuleBasedStateMachine):
             build_index(self.settings, TinyEmbedder())
             self.indexed = dict(self.model)
 
-    @rule(where=st.sampled_from(["read_article", "cut", "publish", "sha256", "pinyin_of"]), after=st.integers(0, 3))
-    def crash(self, where: str, after: int) -> None:
+    @rule(where=st.sampled_from(PLACES), after=st.integers(0, 3))
+    def crash(self, where: tuple[ModuleType, str], after: int) -> None:
         """A run that ends in the middle, wherever that is."""
-        whole = getattr(builder, where)
+        whole = getattr(*where)
         calls = 0
 
         def breaking(*arguments, **named):
@@ -331,7 +334,7 @@ class Changes(RuleBasedStateMachine):
             return whole(*arguments, **named)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(builder, where, breaking)
+            patch.setattr(*where, breaking)
             with contextlib.suppress(KeyboardInterrupt):
                 if self.model:
                     build_index(self.settings, TinyEmbedder())
@@ -381,7 +384,7 @@ def test_p17_the_machine_finds_a_deletion_that_is_forgotten(monkeypatch):
         return corpus.Article(file.path, "", "早已删除的文章仍在这里。", file.path), "", ""
 
     monkeypatch.setattr(builder, "scan", remembering)
-    monkeypatch.setattr(builder, "read_article", invented)
+    monkeypatch.setattr(preparation, "read_article", invented)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
             Changes,
