@@ -172,8 +172,7 @@ def milvus_server(folder: Path):
     """The server of the package `milvus`, with its own folder, ended by its process group."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    ports = ["--proxy-port", str(port), "--webservice-port", str(port + 1)]
-    command = [SERVER, "--data", str(folder), *ports]
+    command = [SERVER, "--data", str(folder), "--proxy-port", str(port)]
     server = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, text=True, cwd=folder.parent)
     try:
         for line in server.stdout:  # it says so once it is up

@@ -27,6 +27,7 @@ CANARIES = {
     "wechat_token": TOKEN, "wechat_aes_key": KEY, "llm_key": "sk-Zq4vTn81LwXc", "api_key": "Gh7pYk20RdSe/+=",
     "wechat_app_secret": "8f3a61d0c2b9e475", "wecom_token": "Mt5xQb93VuJa", "wecom_aes_key": KEY[::-1][:42] + "A",
     "wecom_secret": "Wn6cHf47ZiKo_-", "wecom_bot_secret": "Ep1rDx58BsUy",
+    "engine_token": "root:Jd2vKs94OgTe",
 }  # fmt: skip
 QUESTION = "赵州桥由谁设计?"
 
@@ -66,6 +67,11 @@ def said_by_the_commands(folder: Path, monkeypatch) -> dict[str, str]:
     for arguments in (["info"], ["info", "--json"], ["doctor"], ["ask", QUESTION, "--json"], ["ask", "？"], ["--help"]):
         result = CliRunner().invoke(cli, arguments)
         said[" ".join(arguments)] = result.output + repr(result.exception)
+    monkeypatch.setenv("WENQU_ENGINE", "milvus")
+    monkeypatch.setenv("WENQU_ENGINE_URL", "http://127.0.0.1:1")
+    result = CliRunner().invoke(cli, ["index"])
+    assert "127.0.0.1:1" in result.output + repr(result.exception)
+    said["a server of vectors that is away"] = result.output + repr(result.exception)
     monkeypatch.setenv("WENQU_WECHAT_AES_KEY", "short" + CANARIES["llm_key"])
     monkeypatch.setenv("WENQU_PORT", CANARIES["llm_key"])
     said["wrong settings"] = repr(CliRunner().invoke(cli, ["doctor"]).exception)
