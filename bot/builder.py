@@ -10,17 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from bot import delta
 from bot.answers_file import read_answers
+from bot.changes import Change
 from bot.corpus import ANSWERS, Skipped, scan
 from bot.curated import NO_ANSWERS, Curated
 from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
 from bot.documents import DocumentCache
 from bot.engines import LexicalEngine
-from bot.errors import CorpusError, EngineDown
-from bot.generations import GENERATION, publish, remove_unfinished, sha256, writing
-from bot.index import engine_of, made_by, vectors_file
+from bot.errors import CorpusError
+from bot.generations import GENERATION, is_same, live_first, publish, remove_unfinished, sha256, writing
+from bot.index import Index, collections_of, drop_gone, engine_of, made_by, vectors_file
 from bot.lexical import Fields, LexicalWriter, passage_terms
 from bot.preparation import Prepared, Recipe, Shares, prepared
 from bot.settings import Settings
@@ -55,69 +57,66 @@ def build_index(
     embedder: Embedder,
     progress: Progress = lambda done, total: None,
     shares: Shares | None = None,
+    base: Index | None = None,
 ) -> Summary:
-    """Index the whole corpus into a new generation and publish it; the old one serves until then.
+    """Index the corpus into a new generation and publish it; the old one serves until then.
 
-    What `shares` gives of a file is not made again. Raises CorpusError when nothing can be read, IndexBusy when another
+    What `shares` gives of a file is not made again. With the live generation as `base` only what changed since is read,
+    unless that is much of the corpus. Raises CorpusError when nothing can be read, IndexBusy when another
     process writes, IndexUnwritable, and EngineDown when the engine's server does not answer.
     """
     started = time.monotonic()
     with writing(settings.index):
         number = max([0, *(int(m[1]) for p in settings.index.iterdir() if (m := GENERATION.fullmatch(p.name)))]) + 1
-        held = _collections(settings)
+        held = collections_of(settings)
         remove_unfinished(settings.index)
         folder = settings.index / f".building-{number:06d}"
         folder.mkdir()
+        live = live_first(settings.index)[0] if base else None
+        if live and base and live[0] != base.generation:  # another process was faster
+            live = base = None
         try:
-            summary = _Builder(settings, embedder, folder, f"gen-{number:06d}", shares).run(progress, started)
-            publish(settings.index, folder, summary.generation)
+            summary = _Builder(settings, embedder, folder, f"gen-{number:06d}", shares, base).run(progress, started)
+            publish(settings.index, folder, summary.generation, live)
         except BaseException:  # what filled the disk does not stay on it
-            held |= _collections(settings)
+            held |= collections_of(settings)
             shutil.rmtree(folder, ignore_errors=True)
             raise
         finally:
-            _drop_gone(settings, held)
+            drop_gone(settings, held)
     return summary
-
-
-def _collections(settings: Settings) -> dict[Path, bytes]:
-    """What names the collections of this index on the engine's server, by file, those of interrupted runs too."""
-    if not issubclass(engine_of(settings), LexicalEngine):
-        return {}
-    name = vectors_file(Path(), settings.engine).name
-    files = [file for pattern in ("gen-*", ".building-*") for file in settings.index.glob(f"{pattern}/{name}")]
-    return {file: file.read_bytes() for file in files}
-
-
-def _drop_gone(settings: Settings, held: dict[Path, bytes]) -> None:
-    """Remove from the server what belonged to folders that are gone; where it is down, the next run does."""
-    for file, state in held.items():
-        if file.exists():
-            continue
-        engine = engine_of(settings)
-        assert issubclass(engine, LexicalEngine)
-        try:
-            engine.drop(state)
-        except EngineDown:
-            later = settings.index / f".building-dropped-{file.parent.name.removeprefix('.building-')}"
-            later.mkdir(exist_ok=True)
-            (later / file.name).write_bytes(state)
 
 
 class _Builder:
     """One run over the corpus. Articles stream through: no list of all texts is ever held."""
 
     def __init__(
-        self, settings: Settings, embedder: Embedder, folder: Path, generation: str, shares: Shares | None
+        self,
+        settings: Settings,
+        embedder: Embedder,
+        folder: Path,
+        generation: str,
+        shares: Shares | None,
+        base: Index | None,
     ) -> None:
         self.shares = shares
         self.settings, self.embedder, self.folder, self.generation = settings, embedder, folder, generation
         self.files, self.skipped = scan(settings.corpus)
-        self.store = StoreWriter(folder / "passages.sqlite")
+        engine = engine_of(settings)
+        self.store: StoreWriter
+        self.change = Change.since(base, self.files) if base else None
+        if self.change and self.change.carry_on(folder):
+            self.store, self.lexical, self.engine = self.change.parts(folder, engine)
+            self.skipped += self.change.skipped
+        else:
+            self.change = None
+            self.store = StoreWriter(folder / "passages.sqlite")
+            self.lexical = LexicalWriter(folder / "lexical")
+            self.engine = engine(embedder.dim)
         self.dictionary = self._take_dictionary()
         self.curated = self._take_answers()
-        self.lexical = LexicalWriter(folder / "lexical")
-        self.engine = engine_of(settings)(embedder.dim)
+        if self.change:
+            self.files = self.change.files
         if isinstance(self.engine, LexicalEngine):  # named before it is made: a run that is killed leaves none nameless
             self.engine.save(vectors_file(folder, settings.engine))
         self.cache = VectorCache(settings.index / "cache.sqlite", embedder, generation)
@@ -127,7 +126,6 @@ class _Builder:
         problems = (*self.dictionary.problems, *self.curated.problems)
         self.warnings = [(problem.place, problem.reason) for problem in problems]
         self.dropped: Counter[str] = Counter()
-        self.articles = 0
 
     def run(self, progress: Progress, started: float) -> Summary:
         """Read, cut, write; returns what was done."""
@@ -141,15 +139,15 @@ class _Builder:
                 self._take(result)
         self._embed()
         progress(len(self.files), len(self.files))
-        if not self.store.rows:
+        if not self.store.passages:
             self._abandon()
         self._finish()
         seconds = time.monotonic() - started
         skipped = sorted(self.skipped, key=lambda s: s.path)
         return Summary(
             self.generation,
-            self.articles,
-            self.store.rows,
+            self.store.articles,
+            self.store.passages,
             skipped,
             self.warnings,
             self.dropped,
@@ -164,7 +162,6 @@ class _Builder:
         if one.warning:
             self.warnings.append((one.file.path, one.warning))
         self.dropped.update(line.reason for line in one.dropped)
-        self.articles += 1
         for pinyin, words in one.names.items():
             self.names.setdefault(pinyin, []).extend(words)
         rows = self.store.add_article(one.article, [passage for passage, _ in one.passages], one.dropped)
@@ -213,26 +210,40 @@ class _Builder:
     def _finish(self) -> None:
         for skipped in self.skipped:
             self.store.add_skipped(skipped)
-        self.store.close({pinyin: sorted(set(words)) for pinyin, words in self.names.items()})
+        self.store.close(self.names)
         self.lexical.close()
         self.dictionary.save(self.folder)
         self.curated.save(self.folder, self.embedder)
-        self.engine.save(vectors_file(self.folder, self.settings.engine))
-        self.cache.close()
-        self.documents.close()
+        place = self.folder / delta.FOLDER if self.change else self.folder
+        self.engine.save(vectors_file(place, self.settings.engine))
         for cache in (self.cache, self.documents):
+            cache.close(drop=not self.change)
             if cache.lost:
                 self.warnings.append((cache.path.name, f"{_LOST}: {cache.lost}"))
-        files = sorted(p for p in self.folder.rglob("*") if p.is_file() and not p.name.endswith(".lock"))
         manifest = {
             **made_by(self.settings, self.embedder),
             "generation": self.generation,
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "articles": self.articles,
-            "passages": self.store.rows,
-            "files": {
-                p.relative_to(self.folder).as_posix(): {"size": p.stat().st_size, "sha256": sha256(p)} for p in files
-            },
+            "articles": self.store.articles,
+            "passages": self.store.passages,
+            "rows": [self.store.rows],
+            "files": self._checksums(),
         }
+        if self.change:
+            main = self.change.base.rows[0]
+            manifest["rows"] = [main, self.store.rows - main]
         text = json.dumps(manifest, ensure_ascii=False, indent=1)
         (self.folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+
+    def _checksums(self) -> dict[str, dict[str, Any]]:
+        """Size and sha256 of every file of the generation; those of the base were verified when it was opened."""
+        base = self.change and self.change.base
+        files = sorted(p for p in self.folder.rglob("*") if p.is_file() and not p.name.endswith(".lock"))
+        found = {}
+        for file in files:
+            path = file.relative_to(self.folder).as_posix()
+            if base and is_same(file, base.folder / path):
+                found[path] = base.manifest["files"][path]
+            else:
+                found[path] = {"size": file.stat().st_size, "sha256": sha256(file)}
+        return found

@@ -46,10 +46,11 @@ class ContentCache:
             lambda connection: connection.executemany(f"INSERT OR REPLACE INTO {self.table} VALUES (?,?,?,?)", rows)
         )
 
-    def close(self) -> None:
+    def close(self, *, drop: bool = True) -> None:
         """Drop what this generation did not use, and close."""
         unused = f"DELETE FROM {self.table} WHERE generation != ?"
-        self._try(lambda connection: connection.execute(unused, (self._generation,)))
+        if drop:
+            self._try(lambda connection: connection.execute(unused, (self._generation,)))
         if self._connection:
             self._connection.close()
 

@@ -122,8 +122,16 @@ def read_article(corpus: Path, file: SourceFile, documents: DocumentCache | None
     except Exception as error:  # a parser's own errors are of many kinds; one bad file never stops the run
         raise ReadError("E-PARSE", "无法解析", f"cannot be parsed: {type(error).__name__}: {error}"[:200]) from error
     title = " ".join((document.title or _first_line(document.text)).split())[:120]
-    name = unicodedata.normalize("NFC", file.path)
-    return Article(name, title, document.text, file.path), hashlib.sha256(data).hexdigest(), document.warning
+    return (
+        Article(article_id(file.path), title, document.text, file.path),
+        hashlib.sha256(data).hexdigest(),
+        document.warning,
+    )
+
+
+def article_id(path: str) -> str:
+    """The id of the article of a file: its path, the same on systems that write accents in another way."""
+    return unicodedata.normalize("NFC", path)
 
 
 def digest_of(corpus: Path, file: SourceFile) -> str:

@@ -80,10 +80,9 @@ def _answered(bot: Bot, question: str) -> bool:
 
 def _spread(bot: Bot) -> list[Passage]:
     """Passages at even distances."""
-    index = bot.index  # one generation for both
-    count = int(index.manifest["passages"])
-    step = max(1, count // _PASSAGES)
-    return index.store.passages(range(0, count, step)[:_PASSAGES])
+    store = bot.index.store  # one generation for both
+    rows = store.rows()
+    return store.passages(rows[:: max(1, len(rows) // _PASSAGES)][:_PASSAGES])
 
 
 def _in_turn(passages: list[Passage]) -> Iterator[tuple[str, str]]:

@@ -75,12 +75,12 @@ class Fields:
 
 
 class LexicalWriter:
-    """Builds a lexical index in a folder."""
+    """Builds a lexical index in a folder, or goes on with the one that is there: no file of it is ever changed."""
 
     def __init__(self, folder: Path) -> None:
-        """Begin an index in an empty folder."""
+        """Begin or go on."""
         self._folder = folder
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with _written(folder):
             self._index = _register(tantivy.Index(_schema(), path=str(folder)))
             # One thread keeps the documents in the order of adding: equal scores always come in the same order.
@@ -96,6 +96,14 @@ class LexicalWriter:
         document.add_text("grams", fields.grams)
         with _written(self._folder):
             self._writer.add_document(document)
+
+    def remove(self, rows: Sequence[int]) -> None:
+        """Remove the passages of some rows. They still count in BM25's document frequencies."""
+        if rows:
+            with _written(self._folder):
+                # Not by term: that takes the number for a signed one and finds nothing.
+                gone = tantivy.Query.term_set_query(self._index.schema, "row", list(rows))
+                self._writer.delete_documents_by_query(gone)
 
     def close(self) -> None:
         """Write everything to disk."""

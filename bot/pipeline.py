@@ -48,15 +48,17 @@ class Bot:
         Raises what build_index and open_index raise: an index that is damaged or was made by another model is not
         built over.
         """
+        base = None
         try:
             if "index" in self.index.degraded:
                 open_index(self.settings, self.embedder)  # raises what is wrong with the live generation
             if not is_stale(self.settings, self.index):
                 tidy(self.settings.index)
                 return None
+            base = self.index
         except IndexMissing:
             pass
-        return build_index(self.settings, self.embedder, progress)
+        return build_index(self.settings, self.embedder, progress, base=base)
 
     def stop(self) -> None:
         """End what a model is writing: the answers under way fall back to their passages, and so do later ones."""
@@ -96,7 +98,10 @@ class Bot:
         """A new generation in place of the opened one, which stays where the new one cannot be used."""
         current = self._seen()
         try:
-            opened = (open_index if opened else open_whole)(self.settings, self.embedder)
+            if opened:
+                opened = open_index(self.settings, self.embedder, opened)
+            else:
+                opened = open_whole(self.settings, self.embedder)
         except WenquError as error:
             if opened is None:
                 raise

@@ -210,20 +210,11 @@ class Embedder(Protocol):
         ...
 
 
-@runtime_checkable
-class Engine(Protocol):
-    """Where vectors live. The inner product of unit vectors is the score; rows count from 0 in the order of adding."""
-
-    def __init__(self, dim: int) -> None:
-        """An empty engine for vectors of `dim` numbers."""
-        ...
+class VectorSearch(Protocol):
+    """Vectors that can be searched. The inner product of unit vectors is the score; rows count from 0."""
 
     def __len__(self) -> int:
         """How many vectors it holds."""
-        ...
-
-    def add(self, vectors: Vectors) -> None:
-        """Append vectors, shape (n, dim)."""
         ...
 
     def search(self, query: Vectors, k: int) -> tuple[Rows, Vectors]:
@@ -232,6 +223,19 @@ class Engine(Protocol):
 
     def scores(self, query: Vectors, rows: Rows) -> Vectors:
         """The scores of the given rows, in their order."""
+        ...
+
+
+@runtime_checkable
+class Engine(VectorSearch, Protocol):
+    """Where vectors live. Rows count in the order of adding."""
+
+    def __init__(self, dim: int) -> None:
+        """An empty engine for vectors of `dim` numbers."""
+        ...
+
+    def add(self, vectors: Vectors) -> None:
+        """Append vectors, shape (n, dim)."""
         ...
 
     def save(self, path: Path) -> None:

@@ -322,7 +322,14 @@ def publish_early() -> None:
     builder.publish = early
 
 
-VARIANTS = {function.__name__: function for function in (write_in_place, publish_early)}
+def go_on() -> None:
+    """As a large corpus is indexed: only what changed is read."""
+    from bot import changes
+
+    changes._WHOLE_UNDER, changes._MOST_CHANGED = 0, 100
+
+
+VARIANTS = {function.__name__: function for function in (write_in_place, publish_early, go_on)}
 
 
 def _warm():

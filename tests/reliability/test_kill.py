@@ -64,6 +64,14 @@ def test_a_killed_run_leaves_the_old_index_or_the_new_one(full, seed, promise):
 
 
 @needs_strace
+def test_a_killed_run_that_goes_on_from_the_old_index_leaves_that_or_the_new_one():
+    points = points_of((*SYNCS, "link", "linkat"), variant="go_on")
+    assert "link" in {name for name, *_ in points} or "linkat" in {name for name, *_ in points}
+    found = at_once(points, lambda scene, point: killed_at(scene, point, "go_on"))
+    assert set(found) == {"old", "new"}, Counter(found)
+
+
+@needs_strace
 @pytest.mark.parametrize(("variant", "call"), [("write_in_place", "openat"), ("publish_early", "rename")])
 def test_the_harness_catches_a_publication_that_is_not_atomic(variant, call):
     points = points_of((call,), variant=variant)[-6:]
