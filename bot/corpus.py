@@ -58,7 +58,15 @@ def scan(corpus: Path) -> tuple[list[SourceFile], list[Skipped]]:
             f"找不到文章文件夹 {corpus}", "there is no such corpus folder", f"mkdir -p '{corpus}', or set WENQU_CORPUS"
         )
     found = sorted((_examine(entry, path) for entry, path in _entries(corpus)), key=lambda one: one.path)
-    return [one for one in found if isinstance(one, SourceFile)], [one for one in found if isinstance(one, Skipped)]
+    files: dict[str, SourceFile] = {}
+    skipped = []
+    for one in found:
+        if isinstance(one, Skipped):
+            skipped.append(one)
+        elif files.setdefault(article_id(one.path), one) is not one:
+            other = "与另一个文件同名 / the same name as another file, but for how accents are written: rename it"
+            skipped.append(Skipped(one.path, "E-NAME", other))
+    return list(files.values()), skipped
 
 
 def _entries(corpus: Path) -> Iterator[tuple[os.DirEntry[str], str]]:

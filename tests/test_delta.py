@@ -12,6 +12,7 @@ from conftest import write_articles
 
 from bot import changes
 from bot.builder import build_index
+from bot.corpus import scan
 from bot.delta import DeltaEngine
 from bot.engines import engine_class
 from bot.generations import live_first, verified_manifest, verify_files
@@ -206,13 +207,17 @@ def test_two_engines_are_searched_as_one():
         assert np.allclose(both.scores(query, np.array([399, 0, 300, 299])), vectors[[399, 0, 300, 299]] @ query)
 
 
-def test_a_name_with_accents_is_one_article(bot):
-    write(bot, unicodedata.normalize("NFD", "é.txt"), "都江堰由李冰父子修建,位于四川成都平原西部。")
-    bot.refresh()
-    write(bot, unicodedata.normalize("NFD", "é.txt"), "都江堰由李冰修建。")
-    bot.refresh()
-    store = bot.index.store
-    assert [p.text for p in store.passages(store.rows()) if "都江堰" in p.text] == ["都江堰由李冰修建。"]
+def test_two_ways_to_write_a_name_are_one_article(bot):
+    for form, text in (("NFD", "都江堰由李冰父子修建。"), ("NFD", "都江堰由李冰修建。"), ("NFC", "都江堰在四川。")):
+        write(bot, unicodedata.normalize(form, "é.txt"), text)
+        bot.refresh()
+        store = bot.index.store
+        assert [p.text for p in store.passages(store.rows()) if "都江堰" in p.text] == [
+            "都江堰由李冰修建。" if form == "NFC" else text
+        ]
+    assert [(one.path, one.code) for one in scan(bot.settings.corpus)[1]] == [
+        (unicodedata.normalize("NFC", "é.txt"), "E-NAME")
+    ]
 
 
 def test_a_large_delta_of_the_default_engine(settings, embedder, tmp_path):

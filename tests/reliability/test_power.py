@@ -13,8 +13,9 @@ import pytest
 from conftest import write_articles
 from index_runs import ADDED, QUESTIONS, digest, state_of
 
-from bot import generations
+from bot import changes, generations
 from bot.builder import build_index
+from bot.index import open_index
 from bot.settings import load_settings
 
 Tree = dict[str, "Tree | int"]  # name -> folder, or the inode of a file
@@ -98,14 +99,14 @@ def losses(state: tuple, root: Path, rng: random.Random) -> Iterator[tuple[str, 
     files, folders, contents, names = state
     known = {**contents, **files}
     for kind, damage in DAMAGES.items():
-        for order in ("all names as they are now", "none", *changes(folders, names)):
+        for order in ("all names as they are now", "none", *renamed(folders, names)):
             damaged = {
                 inode: data if contents.get(inode) == data else damage(data, rng) for inode, data in files.items()
             }
             yield f"{kind}, {order}", dict(laid_out(root, order, damaged, known, folders, names))
 
 
-def changes(folders: dict, names: dict) -> list[tuple[int, str]]:
+def renamed(folders: dict, names: dict) -> list[tuple[int, str]]:
     """Names that were made or changed since their folder was synced: each may be there alone."""
     return [
         (inode, name) for inode, now in folders.items() for name in now if now[name] != names.get(inode, {}).get(name)
@@ -141,7 +142,7 @@ def seen_of(settings, embedder) -> str:
     return "none" if seen.startswith("IndexMissing") else seen
 
 
-def recorded(tmp_path: Path, embedder, *, first: bool) -> tuple[Disk, Path, dict[str, str]]:
+def recorded(tmp_path: Path, embedder, *, first: bool, goes_on: bool) -> tuple[Disk, Path, dict[str, str]]:
     """A run over a changed corpus on a recording disk, the folder, and what the fingerprints before and after mean."""
     settings = load_settings(corpus=write_articles(tmp_path / "corpus"), index=tmp_path / "disk" / "index")
     (tmp_path / "disk").mkdir()
@@ -152,16 +153,19 @@ def recorded(tmp_path: Path, embedder, *, first: bool) -> tuple[Disk, Path, dict
     disk = Disk(settings.index)
     with pytest.MonkeyPatch.context() as patch:
         disk.watch(patch)
-        build_index(settings, embedder)
+        if goes_on:  # as a large corpus does
+            patch.setattr(changes, "_WHOLE_UNDER", 0)
+            patch.setattr(changes, "_MOST_CHANGED", 100)
+        build_index(settings, embedder, base=open_index(settings, embedder) if goes_on else None)
     disk.step("the end")
     return disk, settings.index, {before: "old", seen_of(settings, embedder): "new"}
 
 
 def power_lost(
-    tmp_path: Path, embedder, rng: random.Random, rounds: int, *, first: bool
+    tmp_path: Path, embedder, rng: random.Random, rounds: int, *, first: bool = False, goes_on: bool = False
 ) -> Iterator[tuple[str, str, str]]:
     """(call, loss, what is there afterwards) of every loss at every step, each state on disk looked at once."""
-    disk, index, known = recorded(tmp_path, embedder, first=first)
+    disk, index, known = recorded(tmp_path, embedder, first=first, goes_on=goes_on)
     settings = load_settings(corpus=tmp_path / "corpus", index=tmp_path / "lost" / "index")
     looked_at: dict[str, str] = {}
     for (call, state), _ in itertools.product(disk.states, range(rounds)):
@@ -179,15 +183,16 @@ def power_lost(
             yield call, loss, looked_at[key]
 
 
-@pytest.mark.parametrize("first", [False, True], ids=["a further index", "the first index"])
-def test_a_power_loss_leaves_the_old_index_or_the_new_one(tmp_path, embedder, full, seed, promise, first):
-    found = list(power_lost(tmp_path, embedder, random.Random(seed), 20 if full else 1, first=first))
+@pytest.mark.parametrize("run", ["a further one", "the first", "one that goes on"])
+def test_a_power_loss_leaves_the_old_index_or_the_new_one(tmp_path, embedder, full, seed, promise, run):
+    kind = {"first": run == "the first", "goes_on": run == "one that goes on"}
+    found = list(power_lost(tmp_path, embedder, random.Random(seed), 20 if full else 1, **kind))
     third = [loss for loss in found if loss[2] not in ("old", "new")]
     end = [loss for loss in found if loss[0] == "the end"]
     promise(
         "P2",
         "a power loss leaves the old index or the new one, and after the run the new one",
-        run="the first" if first else "a further one",
+        run=run,
         losses=len(found),
         old=sum(loss[2] == "old" for loss in found),
         new=sum(loss[2] == "new" for loss in found),
@@ -202,12 +207,12 @@ def test_a_power_loss_leaves_the_old_index_or_the_new_one(tmp_path, embedder, fu
 
 def test_the_recording_catches_a_publication_without_fsync(tmp_path, embedder, monkeypatch, seed):
     monkeypatch.setattr(generations, "_sync", lambda path: None)
-    found = power_lost(tmp_path, embedder, random.Random(seed), 1, first=False)
+    found = power_lost(tmp_path, embedder, random.Random(seed), 1)
     assert any(loss[2].startswith("third") for loss in found)
 
 
 def test_the_recording_catches_names_that_are_not_synced(tmp_path, embedder, monkeypatch, seed):
     sync = generations._sync
     monkeypatch.setattr(generations, "_sync", lambda path: None if path.name == "index" else sync(path))
-    found = power_lost(tmp_path, embedder, random.Random(seed), 1, first=False)
+    found = power_lost(tmp_path, embedder, random.Random(seed), 1)
     assert any(loss[2].startswith("third") for loss in found)
