@@ -6,6 +6,7 @@ Deterministic patterns over folded text; what each match is worth is learned (`b
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.types import Query
@@ -92,9 +93,9 @@ class AnswerType:
         named = tuple(measure for asked, measure in _NAMED_MEASURES if asked.search(folded))
         return cls(names, measures + named, tuple(_STAND_IN.findall(folded)))
 
-    def held(self, folded: str, question: str) -> list[float]:
-        """For each of TYPES 1.0 where it is asked for and the text holds one that the question does not itself say."""
-        return [1.0 if name in self.names and _says_new(_ANSWERS[name], folded, question) else 0.0 for name in TYPES]
+    def held(self, sentences: Sequence[str], question: str) -> dict[str, list[bool]]:
+        """For each type that is asked for, which folded sentences hold one that the question does not itself say."""
+        return {name: [_says_new(_ANSWERS[name], one, question) for one in sentences] for name in self.names}
 
     def measured(self, folded: str) -> bool:
         """Whether the text holds a number in the measure that is asked for: 件 after 多少件."""

@@ -14,6 +14,7 @@ from bot.bridge import understand
 from bot.errors import CorpusError
 from bot.evaluation import Question, auroc
 from bot.pipeline import Bot
+from bot.ranker import Asked
 from bot.text import language
 
 # Fewer questions of a class than this say too little to move the shipped weights.
@@ -43,10 +44,11 @@ def observe(bot: Bot, questions: Sequence[tuple[str, bool]]) -> dict[str, list[t
     index = bot.index
     for text, answerable in questions:
         query = understand(text, index.store.names, index.dictionary)
+        asked = Asked.of(query)
         vector = retriever.query_vector(query, bot.embedder)
-        hits = retriever.search(index, query, vector, 1)
+        hits = retriever.search(index, asked, vector, 1)
         if hits and query.terms:
-            marked = evidence.mark(query, hits[0].passage, vector, bot.embedder)
+            (marked,) = evidence.mark(asked, [hits[0].passage], vector, bot.embedder)
             found[language(query.folded)].append((refusal.signals(query, hits[0], marked), answerable))
     return found
 

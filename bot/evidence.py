@@ -5,13 +5,14 @@ Deterministic: the same question and passage always mark the same characters.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bot import ranker
 from bot.answer_type import TYPES
-from bot.types import Embedder, Passage, Query, Span, Vectors
+from bot.types import Embedder, Passage, Span, Vectors
 
 # What each feature of a sentence is worth, set by hand. Fitting them without labelled sentences lost evidence F1 every
 # time, by 0.02 to 0.14 (scripts/EXPERIMENTS.md): what tells articles apart does not tell sentences apart.
@@ -42,17 +43,24 @@ class Marked:
     best: int
 
 
-def mark(query: Query, passage: Passage, vector: Vectors | None, embedder: Embedder) -> Marked:
-    """The sentence of the passage that best proves an answer; two where it runs over into the next.
+def mark(asked: ranker.Asked, passages: Sequence[Passage], vector: Vectors | None, embedder: Embedder) -> list[Marked]:
+    """The sentence of each passage that best proves an answer; two where it runs over into the next.
 
     `vector` is the query's unit vector; without it the words decide alone.
     """
-    reading = ranker.read(ranker.Asked.of(query), passage)
-    scores = reading.sentence_features @ _WEIGHTS
-    if vector is not None:
+    readings = [ranker.read(asked, passage) for passage in passages]
+    scores = [reading.sentence_features @ _WEIGHTS for reading in readings]
+    if vector is not None and passages:
         # A cosine moves a score by half a point at most: what lies further behind can neither be best nor stand beside.
-        close = np.flatnonzero(scores >= scores.max() - 2 * _SIMILARITY - _NEARLY)
-        scores[close] += _SIMILARITY * (embedder.encode_passages([reading.folded[i] for i in close]) @ vector)
+        close = [np.flatnonzero(one >= one.max() - 2 * _SIMILARITY - _NEARLY) for one in scores]
+        texts = [reading.folded[i] for reading, some in zip(readings, close, strict=True) for i in some]
+        cosines = iter(embedder.encode_passages(texts) @ vector)
+        for one, some in zip(scores, close, strict=True):
+            one[some] += _SIMILARITY * np.array([next(cosines) for _ in some])
+    return [_marked(*one) for one in zip(passages, readings, scores, strict=True)]
+
+
+def _marked(passage: Passage, reading: ranker.Reading, scores: Vectors) -> Marked:
     best = int(np.argmax(scores))
     beside = [i for i in (best - 1, best + 1) if 0 <= i < len(scores) and scores[i] >= scores[best] - _NEARLY]
     chosen = sorted([best, *sorted(beside, key=lambda i: -scores[i])[:1]])

@@ -9,6 +9,8 @@ from bot.text import QUESTION_WORDS, is_chinese, rarity
 
 Names = Mapping[str, Sequence[str]]  # joined pinyin without tones -> words of the corpus
 _MAX_LETTERS = 24  # of one word: 中国科学院 has 18
+# A consonant that begins no syllable: no pinyin has one, 8 of 10 English words do and are not looked up.
+_NOT_SPELLED = re.compile("[bdfjklmpqtwxy](?![aeiouv])|[zcs](?!h?[aeiouv])|h(?![aeiou])")
 _MAX_QUESTION = 120
 # The words of bot.text.QUESTION_WORDS by their pinyin. Written down, for pypinyin takes time and memory to load, and a
 # question needs it for nothing else.
@@ -40,6 +42,8 @@ def pinyin_of(words: Iterable[str]) -> dict[str, list[str]]:
 def named(words: Sequence[str], names: Names) -> Sequence[str]:
     """The words of the corpus that Latin words spell together, the surname first or last: Qingfeng Liu is 刘庆峰."""
     parts = [word.replace("'", "") for word in words]
+    if _NOT_SPELLED.search("".join(parts)):
+        return ()
     return names.get("".join(parts)) or (names.get("".join([parts[-1], *parts[:-1]])) if len(parts) > 1 else ()) or ()
 
 

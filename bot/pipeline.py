@@ -18,6 +18,7 @@ from bot.explanation import ExplainedHit, Explanation, matches
 from bot.followup import standalone
 from bot.generations import current_generation, tidy
 from bot.index import Index, is_stale, open_index, open_whole
+from bot.ranker import Asked
 from bot.settings import Settings
 from bot.text import HAN, fold, language
 from bot.types import Answer, Article, Embedder, Evidence, Hit, Passage, Query, Turn
@@ -113,7 +114,7 @@ class Bot:
         """The `k` best hits for a question, whether or not they answer it. Raises QueryError."""
         index = self.index
         query = self._understood(question, index)
-        return retriever.search(index, query, retriever.query_vector(query, self.embedder), k, legs)
+        return retriever.search(index, Asked.of(query), retriever.query_vector(query, self.embedder), k, legs)
 
     def ask(self, question: str, history: Sequence[Turn] = ()) -> Answer:
         """The answer: people's own, a model's words or the best sentence, and at most `sources` passages; or a refusal.
@@ -153,9 +154,10 @@ class Bot:
         if written := index.curated.match(query.folded, vector):
             return _curated(question, leaned, written, index, clock.laps)
         degraded = dict(index.degraded)
-        hits = retriever.search(index, query, vector, self.settings.sources, degraded=degraded)
+        asked = Asked.of(query)
+        hits = retriever.search(index, asked, vector, self.settings.sources, degraded=degraded)
         clock.lap("retrieve")
-        marked = [evidence.mark(query, hit.passage, vector, self.embedder) for hit in hits]
+        marked = evidence.mark(asked, [hit.passage for hit in hits], vector, self.embedder)
         clock.lap("evidence")
         weights, problem = refusal.load_weights(self.settings.index)
         confidence = refusal.confidence(query, hits, marked[0] if marked else None, weights)
@@ -178,10 +180,11 @@ class Bot:
         index = self.index  # one generation for all of it
         query = self._understood(question, index)
         vector = retriever.query_vector(query, self.embedder)
-        hits = retriever.search(index, query, vector, k)
-        marked = evidence.mark(query, hits[0].passage, vector, self.embedder) if hits else None
+        asked = Asked.of(query)
+        hits = retriever.search(index, asked, vector, k)
+        first = next(iter(evidence.mark(asked, [hit.passage for hit in hits[:1]], vector, self.embedder)), None)
         weights, _ = refusal.load_weights(self.settings.index)
-        confidence = refusal.confidence(query, hits, marked, weights)
+        confidence = refusal.confidence(query, hits, first, weights)
         explained = tuple(ExplainedHit(hit, *matches(query, hit.passage)) for hit in hits)
         threshold = self.settings.threshold
         return Explanation(

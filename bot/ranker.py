@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -55,20 +55,30 @@ PASSAGE_FEATURES = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query as the ranker sees it; made once a query."""
+    """A query as the ranker sees it; made once a query, it reads every passage once."""
 
     query: Query
     type: AnswerType
     pairs: tuple[str, ...]
     letters: str
-    total: float
+    rarity: Vector  # of each term, all together 1
+    stand_in: Vector  # 1 where a term is only the noun that stands for the answer
+    alternatives: tuple[tuple[tuple[str, float], ...], ...]  # of each term, the heaviest last
+    readings: dict[Passage, Reading] = field(default_factory=dict)
 
     @classmethod
     def of(cls, query: Query) -> Asked:
-        """The query with its answer type, character pairs and the sum of its terms' rarities."""
-        total = sum(term.rarity for term in query.terms)
+        """The query with its answer type, character pairs and terms."""
+        kind = AnswerType.of(query)
+        rarity = np.array([term.rarity for term in query.terms])
         return cls(
-            query, AnswerType.of(query), tuple(dict.fromkeys(bigrams(query.translated))), letters(query.folded), total
+            query,
+            kind,
+            tuple(dict.fromkeys(bigrams(query.translated))),
+            letters(query.folded),
+            rarity / (rarity.sum() or 1.0),
+            np.array([float(kind.stands_in(term.source)) for term in query.terms]),
+            tuple(tuple(sorted(term.alternatives.items(), key=lambda one: one[1])) for term in query.terms),
         )
 
 
@@ -114,60 +124,80 @@ def read(asked: Asked, passage: Passage, lexical: float = 0.0, best: float = 0.0
 
     `best` is the BM25 of the best candidate.
     """
+    reading = asked.readings.get(passage)
+    if reading is None:
+        reading = asked.readings[passage] = _read(asked, passage)
+    features = reading.passage_features.copy()
+    features[:3] = lexical / 10, (best - lexical) / best if best else 0.0, cosine
+    return Reading(reading.spans, reading.folded, reading.sentence_features, features)
+
+
+def _read(asked: Asked, passage: Passage) -> Reading:
     spans = tuple(sentences(passage.text)) or ((0, len(passage.text)),)
     # Folded in one go: no sentence holds a line break, and folding keeps them.
-    folded = tuple(fold("\n".join(passage.text[start:end] for start, end in spans)).split("\n"))
+    whole = fold("\n".join(passage.text[start:end] for start, end in spans))
+    folded = tuple(whole.split("\n"))
     about = fold(f"{passage.title}\n{passage.heading}")
-    # Rows are sentences and, last, title with heading; columns are terms.
-    grid = np.array([[held(t.alternatives, text) for t in asked.query.terms] for text in (*folded, about)])
-    grid = np.minimum(grid.reshape(len(folded) + 1, len(asked.query.terms)), 1.0)
-    rarity = np.array([term.rarity for term in asked.query.terms]) / (asked.total or 1.0)
-    rows = _sentence_rows(asked, folded, grid, rarity)
-    covered = grid[:-1].max(axis=0)
+    grid = _held_terms(asked, whole, about)
     title = letters(fold(passage.title))
     features = (
-        lexical / 10,
-        (best - lexical) / best if best else 0.0,
-        cosine,
-        _longest_run(asked.letters, letters("".join(folded))) ** 2,
-        float(covered @ rarity),
-        float(grid[-1] @ rarity),
+        *(0.0, 0.0, 0.0),  # what the legs say of it
+        _longest_run(asked.letters, letters(whole)) ** 2,
+        float(grid[:-1].max(axis=0) @ asked.rarity),
+        float(grid[-1] @ asked.rarity),
         float(len(title) > 1 and title in asked.letters),
         float(passage.start == 0),
         len(passage.text) / 500,
     )
-    return Reading(spans, folded, rows, np.array(features))
+    return Reading(spans, folded, _sentence_rows(asked, whole, folded, grid), np.array(features))
 
 
-def _sentence_rows(asked: Asked, folded: Sequence[str], grid: Vector, rarity: Vector) -> Vector:
-    own, about = grid[:-1], grid[-1]
-    none = np.zeros((1, len(rarity)))
-    before, after = np.vstack((none, own[:-1])), np.vstack((own[1:], none))
+def _held_terms(asked: Asked, whole: str, about: str) -> Vector:
+    """What each sentence and, last, title with heading hold of each term, 0 to 1: a row a text, a column a term."""
+    texts = (*whole.split("\n"), about)
+    grid = np.zeros((len(texts), len(asked.alternatives)))
+    for column, alternatives in enumerate(asked.alternatives):
+        # Most alternatives stand nowhere: of 30 translations of a word, in 9 texts, that is 30 searches and not 270.
+        # The lightest first, so that the heaviest stays.
+        for term, weight in alternatives:
+            if term in whole or term in about:
+                for row, text in enumerate(texts):
+                    if term in text and holds(text, term):
+                        grid[row, column] = weight
+    return np.minimum(grid, 1.0)
+
+
+def _sentence_rows(asked: Asked, whole: str, folded: Sequence[str], grid: Vector) -> Vector:
+    own, about, rarity = grid[:-1], grid[-1], asked.rarity
+    before, after, asked_before = np.zeros_like(own), np.zeros_like(own), np.zeros(len(own))
+    before[1:], after[:-1] = own[:-1], own[1:]
     beside = np.maximum(np.maximum(own, before), after)
-    stand_in = np.array([float(asked.type.stands_in(term.source)) for term in asked.query.terms])
-    held_pairs = np.array([[pair in text for pair in asked.pairs] for text in folded], dtype=float)
+    there = [pair for pair in asked.pairs if pair in whole]
+    held_pairs = np.array([[pair in text for pair in there] for text in folded], dtype=float)
     asks = np.array([is_question(text) for text in folded], dtype=float)
+    asked_before[1:] = asks[:-1]
     lengths = np.array([len(text) for text in folded])
+    rows = np.zeros((len(folded), len(SENTENCE_FEATURES)))
     columns = (
-        own @ (rarity * (1 - stand_in)),
-        own @ (rarity * stand_in),
+        own @ (rarity * (1 - asked.stand_in)),
+        own @ (rarity * asked.stand_in),
         held_pairs.sum(axis=1) / (len(asked.pairs) or 1),
         _shares(own, rarity),
-        _shares(held_pairs, np.ones(len(asked.pairs))),
+        _shares(held_pairs, np.ones(len(there))),
         np.maximum(before - own, 0.0) @ rarity,
         np.maximum(after - own, 0.0) @ rarity,
         np.maximum(np.maximum(about, own[0]) - beside, 0.0) @ rarity,
-        (before @ rarity) * np.append(0.0, asks[:-1]),
+        (before @ rarity) * asked_before,
         asks,
-        [asked.type.measured(text) for text in folded],
+        [asked.type.measured(text) for text in folded] if asked.type.measures else 0.0,
         lengths < 12,
         np.minimum(2.0, lengths / 100),
         np.arange(len(folded)) == 0,
     )
-    rows = np.empty((len(folded), len(SENTENCE_FEATURES)))
     for column, values in enumerate(columns):
         rows[:, column] = values
-    rows[:, len(columns) :] = [asked.type.held(text, asked.query.folded) for text in folded]
+    for name, held in asked.type.held(folded, asked.query.folded).items():
+        rows[:, SENTENCE_FEATURES.index(f"type:{name}")] = held
     return rows
 
 

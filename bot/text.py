@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bot import segmenter
 
 if TYPE_CHECKING:
@@ -55,12 +57,34 @@ def _fold_character(character: str) -> str:
 _FOLD = _FoldTable()
 
 
+# Code -> code, of characters that fold to one; 0 of others, and of those that were not met yet.
+_FOLD_TO_ONE = np.zeros(0x10000, dtype=np.uint32)
+_SHORT = 80  # characters up to which str.translate is as fast; 340 take it 40 us, and 10 us by array
+
+
 def fold(text: str) -> str:
     """The search form of `text`: NFKC, lower case, simplified script, no accents and no invisible characters.
 
     Folding is done character by character, so that the same character always folds alike, whatever stands beside it.
     """
-    return text.translate(_FOLD)
+    if len(text) <= _SHORT:
+        return text.translate(_FOLD)
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    try:
+        folded = _FOLD_TO_ONE[codes]
+    except IndexError:  # rare characters of more than 16 bits
+        return text.translate(_FOLD)
+    others: set[int] = set()
+    if not folded.all():
+        others = set(codes[folded == 0].tolist())
+        for code in others:
+            if len(_FOLD[code]) == 1:
+                _FOLD_TO_ONE[code] = ord(_FOLD[code])
+        folded = np.where(folded == 0, codes, folded)
+    whole = folded.tobytes().decode("utf-32-le", "surrogatepass")
+    for code in others:  # nothing folds to a character that itself folds to another
+        whole = whole.replace(chr(code), _FOLD[code])
+    return whole
 
 
 def fold_with_offsets(text: str) -> tuple[str, list[int]]:

@@ -100,7 +100,7 @@ class Prepared:
         for question in questions:
             query = understand(question.text, bot.index.store.names)
             vector = retriever.query_vector(query, options.embedder)
-            hits = retriever.search(bot.index, query, vector, 10)
+            hits = retriever.search(bot.index, ranker.Asked.of(query), vector, 10)
             rank = next((i for i, hit in enumerate(hits, start=1) if is_relevant(question, hit.passage)), 0)
             self.shipped.setdefault(question.lang, []).append(rank)
             lexical, dense = retriever.candidates(bot.index, query, vector)
@@ -154,7 +154,8 @@ def evidence_table(options: argparse.Namespace) -> int:
         text = (folder / "corpus" / f"{row['article']}.txt").read_text(encoding="utf-8")
         query = understand(row["question"], {})
         vector = retriever.query_vector(query, options.embedder)
-        spans = evidence.mark(query, Passage("", "", "", "", text, 0, len(text)), vector, options.embedder).spans
+        passage = Passage("", "", "", "", text, 0, len(text))
+        spans = evidence.mark(ranker.Asked.of(query), [passage], vector, options.embedder)[0].spans
         marked = fold("".join(text[span.start : span.end] for span in spans))
         f1.append(max(overlap_f1(marked, fold(gold)) for gold in row["gold_evidence"]))
         inside.append(any(fold(answer) in marked for answer in row["evidence_any"]))
@@ -331,9 +332,13 @@ def speed(options: argparse.Namespace) -> int:
         lexical, dense = retriever.candidates(bot.index, query, retriever.query_vector(query, options.embedder))
         rows = sorted(dense, key=lambda row: -dense[row])[: retriever.READ]
         found.append((query, dict(zip(rows, bot.index.store.passages(rows), strict=True)), lexical, dense))
-    rank = seconds(lambda: [[*map(ranker.passage_score, retriever.readings(*one).values())] for one in found]) / len(
-        found
-    )
+
+    def ranked() -> None:
+        for query, *candidates in found:
+            for reading in retriever.readings(ranker.Asked.of(query), *candidates).values():
+                ranker.passage_score(reading)
+
+    rank = seconds(ranked) / len(found)
     models = sum(file.stat().st_size for file in BUNDLED_FOLDER.parent.rglob("*") if file.is_file()) / 1e6
     print(
         f"{rate:,.0f} passages of 300 characters a second; a query encoded in {encode * 1000:.3f} ms, "

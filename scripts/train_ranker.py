@@ -25,6 +25,7 @@ from bot import evidence, ranker, retriever
 from bot.bridge import understand
 from bot.embedder import load_embedder
 from bot.pipeline import Bot
+from bot.ranker import Asked
 from bot.settings import load_settings
 
 SEED = 20261124
@@ -73,7 +74,7 @@ def observe(bot: Bot, question: str, article: str) -> Example | None:
     right = [passage.article_id.startswith(article) for passage in passages]
     if not any(right) or not query.terms:
         return None
-    read = retriever.readings(query, dict(zip(rows, passages, strict=True)), lexical, dense)
+    read = retriever.readings(Asked.of(query), dict(zip(rows, passages, strict=True)), lexical, dense)
     return Example(list(read.values()), right)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from bot import evidence, refusal
 from bot.bridge import understand
+from bot.ranker import Asked
 from bot.retriever import query_vector
 from bot.types import Hit, Passage
 
@@ -19,7 +20,7 @@ PASSAGE = Passage("p", "a.txt", "北京", "", TEXT, 0, len(TEXT))
 
 def marked_text(question: str, embedder, passage: Passage = PASSAGE) -> str:
     query = understand(question, {})
-    marked = evidence.mark(query, passage, query_vector(query, embedder), embedder)
+    marked = evidence.mark(Asked.of(query), [passage], query_vector(query, embedder), embedder)[0]
     return "|".join(passage.text[span.start : span.end] for span in marked.spans)
 
 
@@ -48,7 +49,7 @@ def test_a_line_break_is_never_marked(embedder):
 def test_spans_are_sentences_inside_the_passage(embedder):
     for question in ("北京", "专利", "zzz", "什么"):
         query = understand(question, {})
-        for span in evidence.mark(query, PASSAGE, None, embedder).spans:
+        for span in evidence.mark(Asked.of(query), [PASSAGE], None, embedder)[0].spans:
             assert 0 <= span.start < span.end <= len(TEXT)
 
 
@@ -58,7 +59,7 @@ def test_confidence_is_a_probability_that_falls_as_support_does(embedder):
         vector = query_vector(query, embedder)
         dense = float(embedder.encode_passages([TEXT])[0] @ vector)
         hit = Hit(PASSAGE, 0.5, 1.0, dense, 1, 1)
-        return refusal.confidence(query, [hit], evidence.mark(query, PASSAGE, vector, embedder), SHIPPED)
+        return refusal.confidence(query, [hit], evidence.mark(Asked.of(query), [PASSAGE], vector, embedder)[0], SHIPPED)
 
     full, part, none = confidence("公司有多少件专利"), confidence("公司在明天的天气"), confidence("红烧肉怎么做")
     assert 1 >= full > part > none >= 0
@@ -68,14 +69,14 @@ def test_confidence_is_a_probability_that_falls_as_support_does(embedder):
 def test_no_hit_and_no_content_word_are_no_answer(embedder):
     assert refusal.confidence(understand("合肥", {}), [], None, SHIPPED) == 0.0
     query = understand("的", {})
-    marked = evidence.mark(query, PASSAGE, None, embedder)
+    marked = evidence.mark(Asked.of(query), [PASSAGE], None, embedder)[0]
     assert refusal.confidence(query, [Hit(PASSAGE, 0.5)], marked, SHIPPED) == 0.0
 
 
 def test_the_year_that_is_asked_for_counts(embedder):
     def missing(question: str) -> float:
         query = understand(question, {})
-        marked = evidence.mark(query, PASSAGE, None, embedder)
+        marked = evidence.mark(Asked.of(query), [PASSAGE], None, embedder)[0]
         return refusal.signals(query, Hit(PASSAGE, 0.5), marked)["number_missing"]
 
     assert missing("2016年谁成立了团队") == 0.0

@@ -18,6 +18,7 @@ from bot.errors import IndexDamaged, QueryError
 from bot.explanation import matches
 from bot.index import open_index, open_whole
 from bot.pipeline import REFUSAL, Bot, checked_question
+from bot.ranker import Asked
 from bot.settings import load_settings
 from bot.types import Passage, Query, Term
 
@@ -155,7 +156,7 @@ def test_a_generation_stays_open_for_the_request_that_holds_it(settings, embedde
     gc.collect()
     assert not (settings.index / held.generation).exists()
     query = bot._understood("西安地铁", held)
-    hits = retriever.search(held, query, retriever.query_vector(query, embedder), 1)
+    hits = retriever.search(held, Asked.of(query), retriever.query_vector(query, embedder), 1)
     assert hits[0].passage.article_id == "city.html"
 
 

@@ -9,6 +9,7 @@ from bot import retriever
 from bot.bridge import understand
 from bot.lexical import Fields, LexicalIndex, LexicalWriter
 from bot.pipeline import Bot
+from bot.ranker import Asked
 from bot.settings import load_settings
 from bot.types import Passage, Query, Term
 
@@ -78,7 +79,7 @@ def test_query_syntax_is_text(bot, question):
 
 def test_without_vectors_the_words_answer_alone(bot):
     query = understand("西安地铁", bot.index.store.names)
-    hits = retriever.search(bot.index, query, None, 3)
+    hits = retriever.search(bot.index, Asked.of(query), None, 3)
     assert hits[0].passage.article_id == "city.html"
     assert hits[0].dense is None
 
