@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from bot import ranker
 from bot.answer_type import TYPES
@@ -48,16 +49,26 @@ def mark(asked: ranker.Asked, passages: Sequence[Passage], vector: Vectors | Non
 
     `vector` is the query's unit vector; without it the words decide alone.
     """
-    readings = [ranker.read(asked, passage) for passage in passages]
+    readings = ranker.read(asked, passages)
     scores = [reading.sentence_features @ _WEIGHTS for reading in readings]
     if vector is not None and passages:
-        # A cosine moves a score by half a point at most: what lies further behind can neither be best nor stand beside.
-        close = [np.flatnonzero(one >= one.max() - 2 * _SIMILARITY - _NEARLY) for one in scores]
+        close = [np.flatnonzero(_may_be_marked(one)) for one in scores]
         texts = [reading.folded[i] for reading, some in zip(readings, close, strict=True) for i in some]
         cosines = iter(embedder.encode_passages(texts) @ vector)
         for one, some in zip(scores, close, strict=True):
             one[some] += _SIMILARITY * np.array([next(cosines) for _ in some])
     return [_marked(*one) for one in zip(passages, readings, scores, strict=True)]
+
+
+def _may_be_marked(scores: Vectors) -> npt.NDArray[np.bool_]:
+    """Which sentences a cosine can lift to the best, or beside it: it moves a score by half a point at most."""
+    behind = scores.max() - scores
+    best = behind <= 2 * _SIMILARITY
+    beside = np.zeros_like(best)
+    beside[1:] |= best[:-1]
+    beside[:-1] |= best[1:]
+    close: npt.NDArray[np.bool_] = best | beside & (behind <= 2 * _SIMILARITY + _NEARLY)
+    return close
 
 
 def _marked(passage: Passage, reading: ranker.Reading, scores: Vectors) -> Marked:

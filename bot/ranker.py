@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from bot.answer_type import TYPES, AnswerType, is_question
 from bot.text import bigrams, fold, sentences
-from bot.types import Passage, Query
+from bot.types import Passage, Query, Rows
 
 Vector = npt.NDArray[np.float64]
 
@@ -119,95 +119,116 @@ def coverage(query: Query, folded: str) -> float:
     return sum(term.rarity * held(term.alternatives, folded) for term in query.terms) / total if total else 0.0
 
 
-def read(asked: Asked, passage: Passage, lexical: float = 0.0, best: float = 0.0, cosine: float = 0.0) -> Reading:
-    """The features of a passage and its sentences; `lexical`, `best` and `cosine` are what the legs said of it.
+def read(asked: Asked, passages: Sequence[Passage]) -> list[Reading]:
+    """Passages as the ranker reads them, each once a query; what the legs say of them is left at 0.
 
-    `best` is the BM25 of the best candidate.
+    All in one: of a passage read alone half of the time is numpy's overhead on 7 sentences.
     """
-    reading = asked.readings.get(passage)
-    if reading is None:
-        reading = asked.readings[passage] = _read(asked, passage)
+    new = [passage for passage in dict.fromkeys(passages) if passage not in asked.readings]
+    if new:
+        asked.readings.update(zip(new, _read(asked, new), strict=True))
+    return [asked.readings[passage] for passage in passages]
+
+
+def with_legs(reading: Reading, lexical: float, best: float, cosine: float) -> Reading:
+    """The same with what the legs said of the passage; `best` is the BM25 of the best candidate."""
     features = reading.passage_features.copy()
     features[:3] = lexical / 10, (best - lexical) / best if best else 0.0, cosine
     return Reading(reading.spans, reading.folded, reading.sentence_features, features)
 
 
-def _read(asked: Asked, passage: Passage) -> Reading:
-    spans = tuple(sentences(passage.text)) or ((0, len(passage.text)),)
+def _read(asked: Asked, passages: Sequence[Passage]) -> list[Reading]:
+    spans = [tuple(sentences(one.text)) or ((0, len(one.text)),) for one in passages]
     # Folded in one go: no sentence holds a line break, and folding keeps them.
-    whole = fold("\n".join(passage.text[start:end] for start, end in spans))
-    folded = tuple(whole.split("\n"))
-    about = fold(f"{passage.title}\n{passage.heading}")
-    grid = _held_terms(asked, whole, about)
-    title = letters(fold(passage.title))
-    features = (
-        *(0.0, 0.0, 0.0),  # what the legs say of it
-        _longest_run(asked.letters, letters(whole)) ** 2,
-        float(grid[:-1].max(axis=0) @ asked.rarity),
-        float(grid[-1] @ asked.rarity),
-        float(len(title) > 1 and title in asked.letters),
-        float(passage.start == 0),
-        len(passage.text) / 500,
-    )
-    return Reading(spans, folded, _sentence_rows(asked, whole, folded, grid), np.array(features))
+    whole = [
+        fold("\n".join(one.text[start:end] for start, end in ends)) for one, ends in zip(passages, spans, strict=True)
+    ]
+    folded = [tuple(text.split("\n")) for text in whole]
+    about = _held_terms(asked, [fold(f"{one.title}\n{one.heading}") for one in passages])
+    texts = [text for some in folded for text in some]
+    own = _held_terms(asked, texts)
+    starts = np.cumsum([0, *map(len, folded[:-1])])
+    covered = np.maximum.reduceat(own, starts, axis=0) @ asked.rarity
+    titled = about @ asked.rarity
+    rows = _sentence_rows(asked, texts, own, about, starts)
+    found = []
+    for i, passage in enumerate(passages):
+        title = letters(fold(passage.title))
+        features = (
+            *(0.0, 0.0, 0.0),  # what the legs say of it
+            _longest_run(asked.letters, letters(whole[i])) ** 2,
+            covered[i],
+            titled[i],
+            float(len(title) > 1 and title in asked.letters),
+            float(passage.start == 0),
+            len(passage.text) / 500,
+        )
+        found.append(Reading(spans[i], folded[i], rows[starts[i] : starts[i] + len(folded[i])], np.array(features)))
+    return found
 
 
-def _held_terms(asked: Asked, whole: str, about: str) -> Vector:
-    """What each sentence and, last, title with heading hold of each term, 0 to 1: a row a text, a column a term."""
-    texts = (*whole.split("\n"), about)
+def _held_terms(asked: Asked, texts: Sequence[str]) -> Vector:
+    """What each text holds of each term, 0 to 1: a row a text, a column a term."""
+    together = "\n".join(texts)
     grid = np.zeros((len(texts), len(asked.alternatives)))
     for column, alternatives in enumerate(asked.alternatives):
-        # Most alternatives stand nowhere: of 30 translations of a word, in 9 texts, that is 30 searches and not 270.
-        # The lightest first, so that the heaviest stays.
-        for term, weight in alternatives:
-            if term in whole or term in about:
+        # Most alternatives stand nowhere: of 30 translations of a word, in 40 texts, that is 30 searches and not 1,200.
+        for term, weight in alternatives:  # the heaviest last, so that it stays
+            if term in together:
                 for row, text in enumerate(texts):
                     if term in text and holds(text, term):
                         grid[row, column] = weight
     return np.minimum(grid, 1.0)
 
 
-def _sentence_rows(asked: Asked, whole: str, folded: Sequence[str], grid: Vector) -> Vector:
-    own, about, rarity = grid[:-1], grid[-1], asked.rarity
-    before, after, asked_before = np.zeros_like(own), np.zeros_like(own), np.zeros(len(own))
+def _sentence_rows(asked: Asked, texts: Sequence[str], own: Vector, about: Vector, starts: Rows) -> Vector:
+    """The features of all sentences; the passages begin at `starts`, and `about` says what their titles hold."""
+    rarity, sizes = asked.rarity, np.diff(np.append(starts, len(texts)))
+    of = np.repeat(np.arange(len(starts)), sizes)
+    first, last = np.zeros(len(texts), dtype=bool), np.zeros(len(texts), dtype=bool)
+    first[starts], last[starts + sizes - 1] = True, True
+    before, after, asked_before = np.zeros_like(own), np.zeros_like(own), np.zeros(len(texts))
     before[1:], after[:-1] = own[:-1], own[1:]
+    before[first], after[last] = 0.0, 0.0
     beside = np.maximum(np.maximum(own, before), after)
-    there = [pair for pair in asked.pairs if pair in whole]
-    held_pairs = np.array([[pair in text for pair in there] for text in folded], dtype=float)
-    asks = np.array([is_question(text) for text in folded], dtype=float)
+    together = "\n".join(texts)
+    there = [pair for pair in asked.pairs if pair in together]
+    held_pairs = np.array([[pair in text for pair in there] for text in texts], dtype=float)
+    asks = np.array([is_question(text) for text in texts], dtype=float)
     asked_before[1:] = asks[:-1]
-    lengths = np.array([len(text) for text in folded])
-    rows = np.zeros((len(folded), len(SENTENCE_FEATURES)))
+    lengths = np.array([len(text) for text in texts])
     columns = (
         own @ (rarity * (1 - asked.stand_in)),
         own @ (rarity * asked.stand_in),
         held_pairs.sum(axis=1) / (len(asked.pairs) or 1),
-        _shares(own, rarity),
-        _shares(held_pairs, np.ones(len(there))),
+        _shares(own, rarity, starts, sizes, of),
+        _shares(held_pairs, np.ones(len(there)), starts, sizes, of),
         np.maximum(before - own, 0.0) @ rarity,
         np.maximum(after - own, 0.0) @ rarity,
-        np.maximum(np.maximum(about, own[0]) - beside, 0.0) @ rarity,
-        (before @ rarity) * asked_before,
+        np.maximum(np.maximum(about, own[starts])[of] - beside, 0.0) @ rarity,
+        (before @ rarity) * asked_before,  # nothing of the passage before
         asks,
-        [asked.type.measured(text) for text in folded] if asked.type.measures else 0.0,
+        [asked.type.measured(text) for text in texts] if asked.type.measures else 0.0,
         lengths < 12,
         np.minimum(2.0, lengths / 100),
-        np.arange(len(folded)) == 0,
+        first,
     )
+    rows = np.zeros((len(texts), len(SENTENCE_FEATURES)))
     for column, values in enumerate(columns):
         rows[:, column] = values
-    for name, held in asked.type.held(folded, asked.query.folded).items():
+    for name, held in asked.type.held(texts, asked.query.folded).items():
         rows[:, SENTENCE_FEATURES.index(f"type:{name}")] = held
     return rows
 
 
-def _shares(grid: Vector, weights: Vector) -> Vector:
-    """For each sentence the share of what the passage holds at all, each weighed by the inverse sentence frequency."""
+def _shares(grid: Vector, weights: Vector, starts: Rows, sizes: Rows, of: Rows) -> Vector:
+    """For each sentence the share of what its passage holds at all, each weighed by the inverse sentence frequency."""
     if not grid.size:
         return np.zeros(len(grid))
-    frequency = grid.sum(axis=0)
-    weights = weights * (frequency > 0) * np.log((len(grid) + 1) / (frequency + 0.5)).clip(0)
-    shares: Vector = grid @ weights / (weights.sum() or 1.0)
+    frequency = np.add.reduceat(grid, starts, axis=0)
+    weights = weights * (frequency > 0) * np.log((sizes[:, None] + 1) / (frequency + 0.5)).clip(0)
+    total = weights.sum(axis=1)
+    shares: Vector = (grid * weights[of]).sum(axis=1) / np.where(total, total, 1.0)[of]
     return shares
 
 

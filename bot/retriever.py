@@ -84,10 +84,8 @@ def readings(
 ) -> dict[int, ranker.Reading]:
     """Row -> the passage as the ranker reads it."""
     best = max(lexical.values(), default=0.0)
-    return {
-        row: ranker.read(asked, passage, lexical.get(row, 0.0), best, dense.get(row, 0.0))
-        for row, passage in passages.items()
-    }
+    read = zip(passages, ranker.read(asked, list(passages.values())), strict=True)
+    return {row: ranker.with_legs(one, lexical.get(row, 0.0), best, dense.get(row, 0.0)) for row, one in read}
 
 
 def candidates(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from bot import ranker
@@ -14,13 +15,28 @@ TEXT = "沼鹿又名泽鹿,住在印度。它受到骚扰时会尖叫。沼鹿�
 
 
 def features(question: str, text: str = TEXT) -> list[dict[str, float]]:
-    read = ranker.read(ranker.Asked.of(understand(question, {})), Passage("p", "a", "沼鹿", "", text, 0, len(text)))
+    passage = Passage("p", "a", "沼鹿", "", text, 0, len(text))
+    (read,) = ranker.read(ranker.Asked.of(understand(question, {})), [passage])
     return [dict(zip(ranker.SENTENCE_FEATURES, row, strict=True)) for row in read.sentence_features]
 
 
 def score(question: str, text: str, lexical: float = 10.0) -> float:
     passage = Passage("p", "a", "", "", text, 0, len(text))
-    return ranker.passage_score(ranker.read(ranker.Asked.of(understand(question, {})), passage, lexical, 10.0, 0.5))
+    (read,) = ranker.read(ranker.Asked.of(understand(question, {})), [passage])
+    return ranker.passage_score(ranker.with_legs(read, lexical, 10.0, 0.5))
+
+
+@pytest.mark.parametrize("question", ["沼鹿的寿命是多少岁?", "谁骚扰沼鹿", "的", "how long does a deer live"])
+def test_passages_read_together_are_read_as_each_alone(question):
+    query = understand(question, {})
+    texts = (TEXT, "它活到23岁吗?沼鹿活到23岁。\n又一段。", "…", "沼鹿", "没有任何关系的一段话。寿命。")
+    passages = [Passage(text, "a", "沼鹿", "寿命", text, i, len(text)) for i, text in enumerate(texts)]
+    together = ranker.read(ranker.Asked.of(query), passages)
+    for passage, one in zip(passages, together, strict=True):
+        (alone,) = ranker.read(ranker.Asked.of(query), [passage])
+        assert (one.spans, one.folded) == (alone.spans, alone.folded)
+        assert np.allclose(one.sentence_features, alone.sentence_features)
+        assert np.allclose(one.passage_features, alone.passage_features)
 
 
 @pytest.mark.parametrize(
