@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.dictionary import NO_DICTIONARY, Dictionary
+from bot.errors import QueryError
 from bot.pinyin import Names, named, spelled_question
-from bot.text import QUESTION_WORDS, content_words, fold, is_chinese, rarity
+from bot.text import HAN, QUESTION_WORDS, content_words, fold, is_chinese, rarity
 from bot.types import Query, Term
 
 TABLE = Path(__file__).parent / "model" / "bridge" / "terms.sqlite"
@@ -64,6 +65,26 @@ def stem(word: str) -> str:
 def english_words(folded: str) -> list[str]:
     """The Latin words and numbers of folded text in order, a possessive 's left out."""
     return [word.removesuffix("'s") for word in _ENGLISH_WORD.findall(folded)]
+
+
+def checked_question(question: str, limit: int) -> str:
+    """The question without control characters. Raises QueryError when it is empty, too long or not valid text."""
+    try:
+        question.encode("utf-8")
+    except UnicodeEncodeError:
+        raise QueryError(
+            "问题含有无效字符", "the question holds invalid characters", "重新输入 / type it again"
+        ) from None
+    cleaned = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", question).strip()
+    folded = fold(cleaned)  # what is searched: one character of Arabic may fold to 18
+    if (length := max(len(cleaned), len(folded))) > limit:
+        raise QueryError(
+            f"问题太长: {length} 字,最多 {limit} 字",
+            f"the question is too long: {length} characters, at most {limit}",
+        )
+    if not re.search(rf"[\w{HAN}]", folded):  # Python 3.11 takes the newest Han characters for unassigned
+        raise QueryError("问题是空的", "the question is empty", "输入一句话 / type a sentence")
+    return cleaned
 
 
 def understand(question: str, names: Names, dictionary: Dictionary = NO_DICTIONARY) -> Query:

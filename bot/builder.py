@@ -15,12 +15,12 @@ from typing import Any, NoReturn
 from bot import delta
 from bot.answers_file import read_answers
 from bot.changes import Change
-from bot.corpus import ANSWERS, Skipped, scan
+from bot.corpus import ANSWERS, Scan, Skipped, scan
 from bot.curated import NO_ANSWERS, Curated
 from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
 from bot.documents import DocumentCache
 from bot.engines import LexicalEngine
-from bot.errors import CorpusError
+from bot.errors import CorpusError, IndexSuperseded
 from bot.generations import GENERATION, is_same, live_first, publish, remove_unfinished, sha256, writing
 from bot.index import Index, collections_of, drop_gone, engine_of, made_by, vectors_file
 from bot.lexical import Fields, LexicalWriter, passage_terms
@@ -58,25 +58,28 @@ def build_index(
     progress: Progress = lambda done, total: None,
     shares: Shares | None = None,
     base: Index | None = None,
+    seen: Scan | None = None,
 ) -> Summary:
     """Index the corpus into a new generation and publish it; the old one serves until then.
 
     What `shares` gives of a file is not made again. With the live generation as `base` only what changed since is read,
-    unless that is much of the corpus. Raises CorpusError when nothing can be read, IndexBusy when another
-    process writes, IndexUnwritable, and EngineDown when the engine's server does not answer.
+    unless that is much. `seen` is the corpus, where it was scanned just now. Raises IndexSuperseded when `base` is not
+    live any more, CorpusError when nothing can be read, IndexBusy when another process writes, IndexUnwritable, and
+    EngineDown when the engine's server does not answer.
     """
     started = time.monotonic()
     with writing(settings.index):
+        live = live_first(settings.index)[0] if base else None
+        if live and base and live[0] != base.generation:
+            raise IndexSuperseded(settings.index)
         number = max([0, *(int(m[1]) for p in settings.index.iterdir() if (m := GENERATION.fullmatch(p.name)))]) + 1
         held = collections_of(settings)
         remove_unfinished(settings.index)
         folder = settings.index / f".building-{number:06d}"
         folder.mkdir()
-        live = live_first(settings.index)[0] if base else None
-        if live and base and live[0] != base.generation:  # another process was faster
-            live = base = None
         try:
-            summary = _Builder(settings, embedder, folder, f"gen-{number:06d}", shares, base).run(progress, started)
+            builder = _Builder(settings, embedder, folder, f"gen-{number:06d}", seen or scan(settings.corpus), base)
+            summary = builder.run(progress, started, shares)
             publish(settings.index, folder, summary.generation, live)
         except BaseException:  # what filled the disk does not stay on it
             held |= collections_of(settings)
@@ -96,12 +99,11 @@ class _Builder:
         embedder: Embedder,
         folder: Path,
         generation: str,
-        shares: Shares | None,
+        seen: Scan,
         base: Index | None,
     ) -> None:
-        self.shares = shares
         self.settings, self.embedder, self.folder, self.generation = settings, embedder, folder, generation
-        self.files, self.skipped = scan(settings.corpus)
+        self.files, self.skipped = list(seen[0]), list(seen[1])
         engine = engine_of(settings)
         self.store: StoreWriter
         self.change = Change.since(base, self.files) if base else None
@@ -127,10 +129,10 @@ class _Builder:
         self.warnings = [(problem.place, problem.reason) for problem in problems]
         self.dropped: Counter[str] = Counter()
 
-    def run(self, progress: Progress, started: float) -> Summary:
+    def run(self, progress: Progress, started: float, shares: Shares | None) -> Summary:
         """Read, cut, write; returns what was done."""
         recipe = Recipe(self.settings.corpus.resolve(), self.settings.passage_size, self.dictionary)
-        for done, (file, result) in enumerate(prepared(self.files, recipe, self.documents, self.shares)):
+        for done, (file, result) in enumerate(prepared(self.files, recipe, self.documents, shares)):
             progress(done, len(self.files))
             if isinstance(result, Skipped):
                 self.skipped.append(result)

@@ -29,7 +29,7 @@ cli.add_typer(journal_cli.commands, name="journal")
 @cli.command()
 def ask(question: str, corpus: Corpus = None, index: IndexFolder = None, as_json: AsJson = False) -> None:
     """提一个问题,得到答案和证据 / One question, one answer with its evidence."""
-    from bot.pipeline import checked_question
+    from bot.bridge import checked_question
     from bot.rendering import render_answer
 
     settings = load_settings(corpus=corpus, index=index)

@@ -46,6 +46,14 @@ class IndexMismatch(WenquError):  # noqa: N818
     """The index was made by another model, dictionary, format or setting."""
 
 
+class IndexSuperseded(WenquError):  # noqa: N818
+    """Another process published a generation meanwhile."""
+
+    def __init__(self, index: object) -> None:
+        """Name the folder."""
+        super().__init__(f"索引已被更新: {index}", "the index was updated meanwhile", "再试一次 / try again")
+
+
 class IndexBusy(WenquError):  # noqa: N818
     """Another process is writing the index."""
 

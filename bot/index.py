@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import curated, delta, dictionary, segmenter
-from bot.corpus import scan
+from bot.corpus import Scan
 from bot.curated import NO_ANSWERS, load_curated
 from bot.dictionary import NO_DICTIONARY, load_dictionary
 from bot.engines import LexicalEngine, check_engine_name, engine_class
@@ -174,7 +174,6 @@ def _opened(settings: Settings, embedder: Embedder, named: Named, in_use: Index 
     return Index(folder, manifest, settings, in_use)
 
 
-def is_stale(settings: Settings, index: Index) -> bool:
+def is_stale(seen: Scan, index: Index) -> bool:
     """Whether a file of the corpus (dictionary and answers too) was added, changed or deleted since it was indexed."""
-    files, _ = scan(settings.corpus)
-    return set(files) != index.store.files()
+    return set(seen[0]) != index.store.files()

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bot import evidence, refusal, retriever
-from bot.bridge import understand
+from bot.bridge import checked_question, understand
 from bot.builder import Progress, Summary, build_index
+from bot.corpus import scan
 from bot.curated import CuratedAnswer
 from bot.embedder import load_embedder
-from bot.errors import IndexDamaged, IndexMissing, QueryError, WenquError
+from bot.errors import IndexDamaged, IndexMissing, IndexSuperseded, WenquError
 from bot.explanation import ExplainedHit, Explanation, matches
 from bot.followup import standalone
 from bot.generations import current_generation, tidy
 from bot.index import Index, is_stale, open_index, open_whole
 from bot.ranker import Asked
 from bot.settings import Settings
-from bot.text import HAN, fold, language
+from bot.text import fold, language
 from bot.types import Answer, Article, Embedder, Evidence, Hit, Passage, Query, Turn
 
 if TYPE_CHECKING:
@@ -49,17 +50,19 @@ class Bot:
         Raises what build_index and open_index raise: an index that is damaged or was made by another model is not
         built over.
         """
-        base = None
-        try:
-            if "index" in self.index.degraded:
-                open_index(self.settings, self.embedder)  # raises what is wrong with the live generation
-            if not is_stale(self.settings, self.index):
+        while True:
+            try:
+                base = self.index
+                if "index" in base.degraded:
+                    open_index(self.settings, self.embedder)  # raises what is wrong with the live generation
+            except IndexMissing:
+                return build_index(self.settings, self.embedder, progress)
+            seen = scan(self.settings.corpus)
+            if not is_stale(seen, base):
                 tidy(self.settings.index)
                 return None
-            base = self.index
-        except IndexMissing:
-            pass
-        return build_index(self.settings, self.embedder, progress, base=base)
+            with suppress(IndexSuperseded):
+                return build_index(self.settings, self.embedder, progress, base=base, seen=seen)
 
     def stop(self) -> None:
         """End what a model is writing: the answers under way fall back to their passages, and so do later ones."""
@@ -207,26 +210,6 @@ def _writer(settings: Settings) -> Writer:
     from bot.llm import Writer  # imported here: its HTTP client would cost every start 0.15 s
 
     return Writer(settings)
-
-
-def checked_question(question: str, limit: int) -> str:
-    """The question without control characters. Raises QueryError when it is empty, too long or not valid text."""
-    try:
-        question.encode("utf-8")
-    except UnicodeEncodeError:
-        raise QueryError(
-            "问题含有无效字符", "the question holds invalid characters", "重新输入 / type it again"
-        ) from None
-    cleaned = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", question).strip()
-    folded = fold(cleaned)  # what is searched: one character of Arabic may fold to 18
-    if (length := max(len(cleaned), len(folded))) > limit:
-        raise QueryError(
-            f"问题太长: {length} 字,最多 {limit} 字",
-            f"the question is too long: {length} characters, at most {limit}",
-        )
-    if not re.search(rf"[\w{HAN}]", folded):  # Python 3.11 takes the newest Han characters for unassigned
-        raise QueryError("问题是空的", "the question is empty", "输入一句话 / type a sentence")
-    return cleaned
 
 
 def _curated(question: str, leaned: str, written: CuratedAnswer, index: Index, timings: dict[str, float]) -> Answer:

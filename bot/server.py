@@ -8,7 +8,7 @@ import multiprocessing
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.context import SpawnProcess
 from types import FrameType
 
@@ -21,6 +21,7 @@ from bot.guard import is_loopback
 from bot.pipeline import Bot
 from bot.settings import Settings
 from bot.telemetry import set_up_logging
+from bot.watch import Watch
 
 log = logging.getLogger("wenqu")
 # A stopping server leaves a model this long to finish what it writes; then the passages are the answer. A stream that
@@ -70,7 +71,18 @@ def _run(bot: Bot, settings: Settings, listener: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=_CUT_SECONDS,
     )
-    _Server(config, app, bot).run(sockets=[listener])
+    with _watching(bot) if settings.watch else contextlib.nullcontext():
+        _Server(config, app, bot).run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _watching(bot: Bot) -> Iterator[None]:
+    watch = Watch(bot)
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.stop()
 
 
 def _supervise(settings: Settings, listener: socket.socket) -> None:

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that `wenqu serve` listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that `wenqu serve` listens on.")
     workers: int = Field(1, ge=1, le=64, description="Processes of `wenqu serve`, over one index.")
+    watch: bool = Field(True, description="Whether `wenqu serve` indexes a change of the corpus by itself.")
     insecure: bool = Field(False, description="Whether `wenqu serve` may listen beyond this machine without a key.")
     allowed_hosts: str = Field(
         "", pattern=r"^[A-Za-z0-9.\-, ]*$", description="Host names the server goes by, beside localhost, with commas."

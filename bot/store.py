@@ -145,7 +145,7 @@ class Store:
 
     def files(self) -> set[SourceFile]:
         """The state of every file that the index was made from."""
-        return {SourceFile(*row) for row in self._each(_FILES)}
+        return set(map(SourceFile._make, self._each(_FILES)))
 
     def skipped(self) -> list[Skipped]:
         """What is not in the index, and why, by path."""

@@ -11,6 +11,7 @@ from rich.console import Console
 from bot import answers_file
 from bot.answers_file import read_answers
 from bot.builder import build_index
+from bot.corpus import scan
 from bot.curated import CuratedAnswer, question_key
 from bot.index import is_stale
 from bot.markup import MARKDOWN, PLAIN, render
@@ -127,10 +128,10 @@ def test_a_changed_file_makes_the_index_stale_and_a_running_bot_takes_it(tmp_pat
     assert bot.index.manifest["articles"] == 3
     assert bot.index.store.skipped() == []
     assert {"answers.json", "answers.npy"} <= set(bot.index.manifest["files"])
-    assert not is_stale(bot.settings, bot.index)
+    assert not is_stale(scan(bot.settings.corpus), bot.index)
     file = bot.settings.corpus / "answers.yaml"
     file.write_text("- questions: 青岛为什么能成功\n  answer: 新\n  source: 新\n- bad\n", encoding="utf-8")
-    assert is_stale(bot.settings, bot.index)
+    assert is_stale(scan(bot.settings.corpus), bot.index)
     assert bot.ask("合肥为什么能成功").text == WHY  # until the next run
     summary = build_index(bot.settings, embedder)
     assert [path for path, _ in summary.warnings] == ["answers.yaml:4"]
@@ -140,7 +141,7 @@ def test_a_changed_file_makes_the_index_stale_and_a_running_bot_takes_it(tmp_pat
     assert report["curated"] == {"answers": 1, "questions": 1, "entries": ["青岛为什么能成功 (新)"]}
     assert list(report["curated_problems"]) == ["answers.yaml:4"]
     file.unlink()
-    assert is_stale(bot.settings, bot.index)
+    assert is_stale(scan(bot.settings.corpus), bot.index)
     build_index(bot.settings, embedder)
     assert bot.ask("青岛为什么成功").mode == "passages"
     assert "answers.json" not in bot.index.manifest["files"]

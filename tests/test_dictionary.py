@@ -10,6 +10,7 @@ from conftest import write_articles
 from bot import text
 from bot.bridge import understand
 from bot.builder import build_index
+from bot.corpus import scan
 from bot.dictionary import NO_DICTIONARY, Dictionary, Problem, read_dictionary
 from bot.index import is_stale, open_index
 from bot.pipeline import Bot
@@ -159,17 +160,17 @@ def test_a_changed_dictionary_makes_the_index_stale_and_is_no_article(tmp_path, 
     assert bot.index.store.skipped() == []
     assert bot.index.dictionary.problems == [Problem(2, "缺一个词 / a word is missing")]
     assert "dictionary.json" in bot.index.manifest["files"]
-    assert not is_stale(settings, bot.index)
+    assert not is_stale(scan(settings.corpus), bot.index)
     file = settings.corpus / "dictionary.txt"
     file.write_text("霸都, 庐阳 = 庐州\n", encoding="utf-8")
-    assert is_stale(settings, bot.index)
+    assert is_stale(scan(settings.corpus), bot.index)
     # Until the next run the old one is in force: what was indexed and what is asked agree.
     assert bot._understood("庐阳", bot.index).other_names == ()
     summary = build_index(settings, embedder)
     assert summary.dictionary.entries == [("庐州", "霸都", "庐阳")]
     assert bot._understood("庐阳", bot.index).other_names == ("庐州", "霸都")  # a running bot takes the new one
     file.unlink()
-    assert is_stale(settings, bot.index)
+    assert is_stale(scan(settings.corpus), bot.index)
     build_index(settings, embedder)
     assert open_index(settings, embedder).dictionary.entries == []
 

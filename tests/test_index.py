@@ -11,6 +11,7 @@ import pytest
 from conftest import write_articles
 
 from bot.builder import build_index
+from bot.corpus import scan
 from bot.errors import CorpusError, IndexBusy, IndexDamaged, IndexMismatch, IndexMissing, IndexUnwritable
 from bot.generations import current_generation, writing
 from bot.index import is_stale, open_index
@@ -85,16 +86,16 @@ def test_another_model_or_passage_size_is_a_mismatch_that_names_what_differs(set
 
 def test_added_changed_and_deleted_files_make_the_index_stale(settings, embedder):
     build_index(settings, embedder)
-    assert not is_stale(settings, open_index(settings, embedder))
+    assert not is_stale(scan(settings.corpus), open_index(settings, embedder))
     for change in (
         lambda: (settings.corpus / "new.txt").write_text("新的文章。", encoding="utf-8"),
         lambda: (settings.corpus / "tea.txt").write_text("改过的龙井茶文章。", encoding="utf-8"),
         lambda: (settings.corpus / "bridge.md").unlink(),
     ):
         change()
-        assert is_stale(settings, open_index(settings, embedder))
+        assert is_stale(scan(settings.corpus), open_index(settings, embedder))
         build_index(settings, embedder)
-        assert not is_stale(settings, open_index(settings, embedder))
+        assert not is_stale(scan(settings.corpus), open_index(settings, embedder))
     index = open_index(settings, embedder)
     assert index.store.article("bridge.md") is None
     assert index.store.article("new.txt").text == "新的文章。"
@@ -197,7 +198,9 @@ def test_bad_files_are_skipped_by_code_and_the_good_ones_indexed(settings, embed
     assert found == {"empty.txt": "E-EMPTY", "slides.pptx": "E-FORMAT", "binary.txt": "E-BINARY"}
     index = open_index(settings, embedder)
     assert {s.path: s.code for s in index.store.skipped()} == found
-    assert not is_stale(settings, index)  # a file that cannot be read does not make every question index again
+    assert not is_stale(
+        scan(settings.corpus), index
+    )  # a file that cannot be read does not make every question index again
 
 
 def test_two_files_of_the_same_text_are_two_articles(settings, embedder):

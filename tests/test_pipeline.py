@@ -13,11 +13,12 @@ import pytest
 from conftest import write_articles
 
 from bot import retriever
+from bot.bridge import checked_question
 from bot.builder import build_index
 from bot.errors import IndexDamaged, QueryError
 from bot.explanation import matches
 from bot.index import open_index, open_whole
-from bot.pipeline import REFUSAL, Bot, checked_question
+from bot.pipeline import REFUSAL, Bot
 from bot.ranker import Asked
 from bot.settings import load_settings
 from bot.types import Passage, Query, Term

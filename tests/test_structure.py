@@ -35,6 +35,7 @@ LAYERS = [
     ["citations", "model_server"],
     ["llm"],
     ["pipeline"],
+    ["watch"],
     ["evaluation"],
     ["calibration"],
     ["examples", "policy"],

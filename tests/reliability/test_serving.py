@@ -5,28 +5,25 @@ from __future__ import annotations
 import json
 import os
 import queue
-import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
-from conftest import ROOT, write_articles
+from conftest import write_articles
 from model_server import ModelServer, model_server
+from serving import serving
 
 from bot.builder import build_index
 from bot.index import open_index
-from bot.settings import Settings, load_settings
+from bot.settings import load_settings
 
 QUESTIONS = [
     "赵州桥由谁设计?",
@@ -35,45 +32,6 @@ QUESTIONS = [
     "红烧肉怎么做",
     "Who designed the bridge?",
 ]
-
-
-class Served:
-    """A server process, with the address that it said, and what it wrote to standard error."""
-
-    def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
-        self.process, self._errors = process, errors
-        deadline = time.monotonic() + 60
-        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)", self.said)):
-            assert process.poll() is None, self.said
-            assert time.monotonic() < deadline, "the server does not start"
-            time.sleep(0.05)
-        self.url, self.port = found[0], int(found[1])
-
-    @property
-    def said(self) -> str:
-        return self._errors.read_text(encoding="utf-8")
-
-    @property
-    def megabytes(self) -> float:
-        """Resident memory."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
-
-
-@contextmanager
-def serving(settings: Settings, errors: Path, **variables: object) -> Iterator[Served]:
-    """`wenqu serve` on a free port, over a corpus and an index folder."""
-    known = {"WENQU_CORPUS": settings.corpus, "WENQU_INDEX": settings.index, "WENQU_PORT": 0, **variables}
-    environment = {**os.environ, **{name: str(value) for name, value in known.items()}}
-    with errors.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bot", "serve"], stderr=out, text=True, cwd=ROOT, env=environment
-        )
-    try:
-        yield Served(process, errors)
-    finally:
-        process.kill()
-        process.wait()
 
 
 def percentile(seconds: list[float], share: float) -> float:
