@@ -64,7 +64,8 @@ class Index:
 
     def report(self) -> dict[str, dict[str, Any]]:
         """What the generation holds, by sections: the manifest, dictionary, curated answers, what was left out."""
-        manifest = {key: value for key, value in self.manifest.items() if key != "files"}
+        manifest = {key: value for key, value in self.manifest.items() if key not in ("files", "rows")}
+        manifest["delta"] = sum(self.rows[1:])  # passages beside the main files
         manifest["bytes"] = sum(entry["size"] for entry in self.manifest["files"].values())
         return {
             "index": manifest,
