@@ -25,8 +25,9 @@ from bot.types import Engine
 
 # A corpus of fewer files is indexed whole in 2 s, and then it is as if it had never been another.
 _WHOLE_UNDER = 400
-# Of the main file's passages so many may be gone or replaced. Each run copies and syncs the delta, 2.3 kB a passage.
-_MOST_CHANGED = 0.05
+# Of the main file's passages so many may be gone or replaced, and no more than so many in all. Each run copies and
+# syncs the delta, 2.3 kB a passage, and its vectors are searched one by one.
+_MOST_CHANGED, _MOST_PASSAGES = 0.05, 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Change:
     @classmethod
     def since(cls, base: Index, files: Sequence[SourceFile]) -> Self | None:
         """What changed since a generation was made; None where the whole corpus had better be read."""
-        before, now = base.store.files(), set(files)
+        before, now = base.store.files, set(files)
         replaced = {file.path for file in before ^ now}
         if len(files) < _WHOLE_UNDER or DICTIONARY in replaced or base.degraded:
             return None
@@ -49,7 +50,8 @@ class Change:
             return None
         passages, articles = base.manifest["passages"], base.manifest["articles"]
         changed = sum(base.rows[1:]) + len(base.store.gone) + 2 * len(replaced) * passages / articles
-        if changed > 2 * _MOST_CHANGED * base.rows[0]:  # a passage that is replaced is gone and comes anew
+        # A passage that is replaced is gone and comes anew.
+        if changed > 2 * min(_MOST_CHANGED * base.rows[0], _MOST_PASSAGES):
             return None
         unchanged = {file.path for file in before & now}
         skipped = [one for one in base.store.skipped() if one.path in unchanged]

@@ -177,4 +177,4 @@ def _opened(settings: Settings, embedder: Embedder, named: Named, in_use: Index 
 
 def is_stale(seen: Scan, index: Index) -> bool:
     """Whether a file of the corpus (dictionary and answers too) was added, changed or deleted since it was indexed."""
-    return set(seen[0]) != index.store.files()
+    return set(seen[0]) != index.store.files

@@ -53,7 +53,7 @@ def contents(bot) -> dict:
     store = bot.index.store
     return {
         "passages": sorted(map(repr, store.passages(store.rows()))),
-        "files": store.files(),
+        "files": store.files,
         "skipped": store.skipped(),
         "dropped": store.dropped(),
         "counts": (bot.index.manifest["articles"], bot.index.manifest["passages"]),

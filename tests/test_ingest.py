@@ -63,7 +63,7 @@ def generation(bot: Bot):
     store, questions = bot.index.store, ("龙井茶产于哪里?", "头采", "9087", "Who designed Zhaozhou bridge?", "17号")
     hits = [[(h.passage.id, h.lexical, h.dense) for h in bot.search(question, 10)] for question in questions]
     count = bot.index.manifest["passages"]
-    return store.passages(range(count)), store.files(), store.dropped(), dict(store.names), hits
+    return store.passages(range(count)), store.files, store.dropped(), dict(store.names), hits
 
 
 def test_a_generation_from_shares_is_the_one_that_an_index_run_makes(many, tmp_path: Path, embedder):

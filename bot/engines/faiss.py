@@ -95,8 +95,11 @@ class Engine:
         sizes with a quarter of the limit). Raises IndexDamaged when the file holds anything else.
         """
         faiss.set_deserialization_vector_byte_limit(4 * (2 * dim * count + 2**20) * 4)
+        # Mapped, so that all workers share the one copy in memory: 512 of the 576 bytes of a vector. A small one is
+        # read, for a vector may be added to it.
+        flags = faiss.IO_FLAG_MMAP_IFC if _is_coded(dim, count) else 0
         try:
-            index = faiss.read_index(str(path))
+            index = faiss.read_index(str(path), flags)
         except RuntimeError as error:
             raise IndexDamaged(path, str(error).splitlines()[0]) from error
         engine = cls(dim)
