@@ -42,9 +42,12 @@ def pinyin_of(words: Iterable[str]) -> dict[str, list[str]]:
 def named(words: Sequence[str], names: Names) -> Sequence[str]:
     """The words of the corpus that Latin words spell together, the surname first or last: Qingfeng Liu is 刘庆峰."""
     parts = [word.replace("'", "") for word in words]
-    if _NOT_SPELLED.search("".join(parts)):
-        return ()
-    return names.get("".join(parts)) or (names.get("".join([parts[-1], *parts[:-1]])) if len(parts) > 1 else ()) or ()
+    found = _so_spelled("".join(parts), names)
+    return found or (_so_spelled("".join([parts[-1], *parts[:-1]]), names) if len(parts) > 1 else ())
+
+
+def _so_spelled(letters: str, names: Names) -> Sequence[str]:
+    return () if _NOT_SPELLED.search(letters) else names.get(letters, ())
 
 
 def spelled_question(folded: str, names: Names) -> str:
@@ -75,4 +78,4 @@ def spelled_question(folded: str, names: Names) -> str:
 def _commonest(letters: str, names: Names) -> str:
     """The commonest word so spelled, question words first; "" where there is none."""
     word = _QUESTION_WORDS.get(letters, "")
-    return word or min(names.get(letters, ()), key=lambda name: (rarity(name), name), default="")
+    return word or min(_so_spelled(letters, names), key=lambda name: (rarity(name), name), default="")
