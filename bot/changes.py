@@ -70,7 +70,9 @@ class Change:
                     shutil.copyfile(self.base.folder / path, there)
                 elif path in main or path.startswith("lexical/"):
                     os.link(self.base.folder / path, there)
-        except OSError:
+        except OSError:  # no link may stay: what is written into it would be written into `base`
+            shutil.rmtree(folder)
+            folder.mkdir()
             return False
         (folder / FOLDER).mkdir(exist_ok=True)
         return True

@@ -139,7 +139,10 @@ def test_a_served_bot_takes_a_change_without_reading_what_it_has(bot, settings, 
     assert served.index._main_engine is served.index.engine._parts[0][0]
 
 
-@pytest.mark.parametrize("case", ["few files", "much changed", "the dictionary", "no links", "damaged since"])
+CASES = ["few files", "much changed", "the dictionary", "no links", "no second link", "damaged since"]
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_where_it_cannot_go_on_everything_is_read(bot, settings, embedder, monkeypatch, case):
     write(bot, "dam.md", "都江堰由李冰父子修建,位于四川成都平原西部。")
     if case == "few files":
@@ -148,12 +151,16 @@ def test_where_it_cannot_go_on_everything_is_read(bot, settings, embedder, monke
         monkeypatch.setattr(changes, "_MOST_CHANGED", 0.05)
     elif case == "the dictionary":
         write(bot, "dictionary.txt", "都江堰\n")
-    elif case == "no links":
+    elif case in ("no links", "no second link"):
+        link, made = os.link, []
 
-        def none(*_):
-            raise OSError(1, "Operation not permitted")
+        def failing(source, target):
+            if case == "no links" or made:
+                raise OSError(1, "Operation not permitted")
+            made.append(target)
+            link(source, target)
 
-        monkeypatch.setattr(os, "link", none)
+        monkeypatch.setattr(os, "link", failing)
     else:
         file = settings.index / "gen-000001" / "passages.sqlite"
         file.write_bytes(file.read_bytes() + b"x")
@@ -162,6 +169,8 @@ def test_where_it_cannot_go_on_everything_is_read(bot, settings, embedder, monke
             bot.refresh()
         build_index(settings, embedder)
     bot.refresh()
+    for named in live_first(settings.index):  # the one before is whole too
+        verify_files(settings.index / named[0], verified_manifest(settings.index, named))
     index = open_index(settings, embedder)
     assert index.rows == [index.manifest["passages"]]
     assert index.manifest["articles"] == 4
