@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from itertools import cycle
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import SimpleQueue
 from subprocess import DEVNULL, Popen
 
 from bot.corpus import Skipped, SourceFile, read_article
@@ -96,6 +98,9 @@ class _Worker:
         root = Path(__file__).parents[1]
         self._process = Popen(command, stdin=DEVNULL, cwd=root, pass_fds=[theirs.fileno()], start_new_session=True)
         theirs.close()
+        # Read at once, or the process waits for its pipe to be emptied while this one embeds: both cores stay at work.
+        self._results: SimpleQueue[list[Prepared | Skipped] | None] = SimpleQueue()
+        threading.Thread(target=self._receive, daemon=True).start()
         self._send(recipe)
 
     def submit(self, files: Sequence[SourceFile]) -> None:
@@ -104,11 +109,16 @@ class _Worker:
 
     def result(self) -> list[Prepared | Skipped] | None:
         """The answer to the earliest submission that has none yet; None when the process has died."""
-        try:
-            found: list[Prepared | Skipped] = self._pipe.recv()
-        except (EOFError, OSError):
-            return None
+        found = self._results.get()
+        if found is None:
+            self._results.put(None)  # so it will be for all that were submitted
         return found
+
+    def _receive(self) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                self._results.put(self._pipe.recv())
+        self._results.put(None)
 
     def close(self) -> None:
         """End the process, whatever it is at."""

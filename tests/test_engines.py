@@ -85,6 +85,16 @@ def test_saved_and_loaded_it_answers_alike(name, tmp_path: Path):
         np.testing.assert_array_equal(left, right)
 
 
+def test_to_what_was_loaded_more_is_added(name, tmp_path: Path):
+    filled(name).save(tmp_path / "vectors")
+    engine = engine_class(name).load(tmp_path / "vectors", DIM, COUNT)
+    more = unit_vectors(3, seed=6)
+    engine.add(more)
+    engine.save(tmp_path / "again")
+    engine = engine_class(name).load(tmp_path / "again", DIM, COUNT + 3)
+    assert engine.search(more[1], 1)[0].tolist() == [COUNT + 1]
+
+
 def test_a_file_of_other_vectors_is_refused_by_name(name, tmp_path: Path):
     path = tmp_path / "vectors"
     filled(name).save(path)
@@ -107,11 +117,17 @@ def test_beyond_the_exact_size_nearly_all_of_the_best_are_found_with_exact_score
     engine.save(tmp_path / "vectors")
     engine = engine_class("faiss").load(tmp_path / "vectors", DIM, len(vectors))
     right = 0
-    for query in vectors[::1000]:
+    for query in vectors[::200]:
         rows, scores = engine.search(query, 10)
         right += len(set(rows) & set(exact.search(query, 10)[0]))
         np.testing.assert_allclose(scores, exact.scores(query, rows), atol=2e-3)
-    assert right >= 0.95 * 10 * len(vectors[::1000])
+    other = engine_class("faiss").load(tmp_path / "vectors", DIM, len(vectors))
+    other.add(-vectors[:2])  # what is mapped stays as it is
+    assert len(other) == len(engine) + 2
+    assert other.search(-vectors[1], 1)[0].tolist() == [len(vectors) + 1]
+    other.save(tmp_path / "more")
+    assert len(engine_class("faiss").load(tmp_path / "more", DIM, len(vectors) + 2)) == len(other)
+    assert right >= 0.95 * 10 * len(vectors[::200])
     with pytest.raises(IndexDamaged, match="vectors"):
         engine_class("faiss").load(tmp_path / "vectors", DIM, len(vectors) - 1)
 
