@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.text import QUESTION_WORDS, is_chinese, rarity
+from bot.text import HAN_WORD, QUESTION_WORDS, rarity
 
 Names = Mapping[str, Sequence[str]]  # joined pinyin without tones -> words of the corpus
 _MAX_LETTERS = 24  # of one word: 中国科学院 has 18
@@ -34,7 +34,7 @@ def pinyin_of(words: Iterable[str]) -> dict[str, list[str]]:
 
     names: dict[str, list[str]] = {}
     for word in words:
-        if len(word) > 1 and all(is_chinese(character) for character in word):
+        if len(word) > 1 and HAN_WORD.fullmatch(word):
             names.setdefault("".join(lazy_pinyin(word)), []).append(word)
     return names
 

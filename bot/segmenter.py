@@ -13,9 +13,10 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import platformdirs
@@ -28,22 +29,30 @@ MAX_CHARS = 2_000
 TOTAL = 60_101_967  # all frequencies of jieba's dictionary; counting them takes 0.1 s of every start
 # What jieba knows to be Chinese. It leaves any other character alone; jieba-rs joins those of the extensions to words.
 _KNOWN = re.compile("[\u4e00-\u9fd5]+|.", re.DOTALL)
+_PLAIN = re.compile(f"[\u4e00-\u9fd5]{{1,{MAX_CHARS}}}")
 
 
-def cut(run: str) -> Iterator[str]:
+def cut(run: str) -> list[str]:
     """The words of a run of Han characters, in order; joined they are the run."""
-    import rjieba
-
-    for piece in _pieces(run):
-        yield from rjieba.cut(piece)
+    return _cut(run, _rjieba().cut)
 
 
-def cut_for_search(run: str) -> Iterator[str]:
+def cut_for_search(run: str) -> list[str]:
     """The words of a run of Han characters, each after the shorter words that it holds."""
+    return _cut(run, _rjieba().cut_for_search)
+
+
+@cache
+def _rjieba() -> ModuleType:
     import rjieba
 
-    for piece in _pieces(run):
-        yield from rjieba.cut_for_search(piece)
+    return rjieba
+
+
+def _cut(run: str, cut_piece: Callable[[str], list[str]]) -> list[str]:
+    if _PLAIN.fullmatch(run):
+        return cut_piece(run)
+    return [word for piece in _pieces(run) for word in cut_piece(piece)]
 
 
 def _pieces(run: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from opencc import OpenCC
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff々〇"
-_HAN_RUN = re.compile(f"[{HAN}]+")
+HAN_WORD = re.compile(f"[{HAN}]+")
 # An identifier is kept whole: 5g, ppr-9087, v1.2.3, c++, 92.93, 7+n. Letters and digits of any script but Han.
 _IDENTIFIER = rf"[^\W_{HAN}]+(?:[-_.+'/][^\W_{HAN}]+)*(?:\+\+|#)?"
 _TOKEN = re.compile(rf"(?P<han>[{HAN}]+)|(?P<identifier>{_IDENTIFIER})")
@@ -51,7 +51,7 @@ def _fold_character(character: str) -> str:
     decomposed = unicodedata.normalize("NFKD", folded)
     if decomposed[:1] < "\u0530":  # Latin, Greek, Cyrillic lose their accents, pinyin its tones: hé féi -> he fei
         return "".join(c for c in decomposed if not unicodedata.combining(c))
-    return "".join(_traditional_to_simplified().convert(c) if _HAN_RUN.match(c) else c for c in folded)
+    return "".join(_traditional_to_simplified().convert(c) if HAN_WORD.match(c) else c for c in folded)
 
 
 _FOLD = _FoldTable()
@@ -142,7 +142,7 @@ def bigrams(folded: str) -> list[str]:
     They find what the dictionary cuts elsewhere: names and new words that jieba does not know.
     """
     found: list[str] = []
-    for match in _HAN_RUN.finditer(folded):
+    for match in HAN_WORD.finditer(folded):
         run = match.group()
         found.extend(run[i : i + 2] for i in range(len(run) - 1))
     found.extend(re.findall(rf"\d+[{HAN}]", folded))
@@ -178,7 +178,7 @@ def content_bigrams(folded: str) -> list[str]:
 def _cut(folded: str) -> Iterator[str]:
     """The words of folded text and all that lies between them."""
     position = 0
-    for match in _HAN_RUN.finditer(folded):
+    for match in HAN_WORD.finditer(folded):
         yield folded[position : match.start()]
         yield from segmenter.cut(match.group())
         position = match.end()
@@ -200,14 +200,14 @@ def rarity(term: str) -> float:
     """
     if frequency := segmenter.frequency(term):
         return min(1.0, math.log(segmenter.TOTAL / frequency) / _RAREST)
-    if not _HAN_RUN.search(term):
+    if not HAN_WORD.search(term):
         return _OUTSIDE
     return 1.0 if len(term) > 1 else 0.5
 
 
 def is_chinese(text: str) -> bool:
     """Whether the text holds a Han character."""
-    return _HAN_RUN.search(text) is not None
+    return HAN_WORD.search(text) is not None
 
 
 def language(folded: str) -> str:
