@@ -73,10 +73,11 @@ class StoreWriter:
 
     def close(self, names: Mapping[str, Sequence[str]]) -> None:
         """Write the pinyin readings of the corpus's words and finish the file."""
-        known = dict(self._connection.execute("SELECT pinyin, words FROM names"))
+        known = dict(self._connection.execute("SELECT pinyin, words FROM names"))  # of the delta of before
+        both = {pinyin: {*words, *json.loads(known[pinyin])} for pinyin, words in names.items() if pinyin in known}
         rows = (
-            (pinyin, json.dumps(sorted({*words, *json.loads(known.get(pinyin, "[]"))}), ensure_ascii=False))
-            for pinyin, words in sorted(names.items())
+            (pinyin, json.dumps(sorted(both.get(pinyin) or set(names[pinyin])), ensure_ascii=False))
+            for pinyin in sorted(names)
         )
         self._connection.executemany("INSERT OR REPLACE INTO names VALUES (?, ?)", rows)
         self._connection.commit()
