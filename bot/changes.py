@@ -17,7 +17,6 @@ from typing import Self
 from bot.corpus import ANSWERS, Skipped, SourceFile
 from bot.delta import FOLDER
 from bot.dictionary import DICTIONARY
-from bot.engines import LexicalEngine
 from bot.index import Index, vectors_file
 from bot.lexical import LexicalWriter
 from bot.store import DeltaWriter
@@ -46,7 +45,7 @@ class Change:
         replaced = {file.path for file in before ^ now}
         if len(files) < _WHOLE_UNDER or DICTIONARY in replaced or base.degraded:
             return None
-        if isinstance(base.engine, LexicalEngine):  # a collection on a server belongs to one generation
+        if base.server:  # a collection on a server belongs to one generation
             return None
         passages, articles = base.manifest["passages"], base.manifest["articles"]
         changed = sum(base.rows[1:]) + len(base.store.gone) + 2 * len(replaced) * passages / articles

@@ -193,14 +193,14 @@ def picture(figures: dict[str, dict[str, float]], key: str, title: str) -> None:
 
 
 def peers(options: argparse.Namespace) -> None:
-    """Measure every engine in turn, this project first and last: a machine that changes meanwhile shows."""
+    """Measure every engine in turn; those that were measured before and are not named stay in the table."""
     folder, questions = prepare(options.work, options.passages, options.questions)
-    figures = {}
+    kept = OUT / f"peers-{options.passages}"
+    figures = json.loads(kept.with_suffix(".json").read_text()) if kept.with_suffix(".json").exists() else {}
     for name in options.engines.split(","):
         figures[name] = measure(name, options.work, folder, questions)
         print(name, json.dumps(figures[name]), file=sys.stderr, flush=True)
     OUT.mkdir(exist_ok=True)
-    kept = OUT / f"peers-{options.passages}"
     kept.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     kept.with_suffix(".md").write_text(table(figures), encoding="utf-8")
     print(table(figures))

@@ -203,7 +203,9 @@ def table(rows: list[dict[str, float]], best: dict[str, float]) -> str:
     for row in rows:
         seconds, milliseconds = lower_bounds(row["passages"], best)
         known = {**row, "best_build_s": seconds, "best_ms": milliseconds}
-        cells = [format(known.get(key, float("nan")), how) for key, how in (column.split(":") for column in COLUMNS.values())]
+        cells = [
+            format(known.get(key, float("nan")), how) for key, how in (column.split(":") for column in COLUMNS.values())
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
