@@ -2,8 +2,8 @@
 
 The same articles, questions and embedder for all: N passages of real news with the articles of an evaluation set among
 them, and that set's questions. Each peer gets an environment of its own in the work folder (pip installs it: minutes
-the first time). Two processes an engine: one builds, one opens what was built and answers. Writes the figures, a table
-and pictures into scripts/benchmark/.
+the first time). One process of an engine builds, others open what was built and answer, in rounds over all engines: of
+each figure the best round counts. Writes the figures, a table and pictures into scripts/benchmark/.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "scripts" / "benchmark"
 SHARED = ROOT.parent / "shared"
 BASE = ["torch==2.13.0", "sentence-transformers>=6.2", "faiss-cpu>=1.15", "jieba>=0.42.1"]
+_SLOW_MS = 50.0  # no second round above
 PACKAGES = {
     "txtai": ["txtai[ann,scoring,api]==9.14.0"],
     "llamaindex": [
@@ -131,24 +132,35 @@ def quality(found: list[list[str]], questions: list[Question], lang: str, articl
     return {"hit@1": np.mean([rank == 1 for rank in ranks]), "mrr@10": np.mean([1 / r if r else 0 for r in ranks])}
 
 
-def measure(name: str, work: Path, folder: Path, questions: list[Question]) -> dict[str, float]:
-    """The figures of one engine."""
-    python = environment(name, work)
+def measure_build(name: str, work: Path, folder: Path) -> dict[str, float]:
+    """The figures of one engine's build."""
     shutil.rmtree(folder / name, ignore_errors=True)
-    built = run(python, name, "build", folder)
-    asked = run(python, name, "query", folder)
-    articles = {line["text"]: line["article"] for line in lines(folder / "passages.jsonl")}
+    built = run(environment(name, work), name, "build", folder)
     count = sum(1 for _ in (folder / "passages.jsonl").open("rb"))
-    p50, p95, p99 = np.percentile(asked["ms"], [50, 95, 99])
-    figures = {
+    return {
         "passages": count, "build_s": built["build_s"], "build_cpu_s": built["build_cpu_s"],
         "build_s_per_1000": built["build_s"] / count * 1000, "bytes_per_passage": size(folder / name) / count,
-        "build_peak_mb": built["peak_mb"], "query_peak_mb": asked["peak_mb"], "cold_s": asked["cold_s"],
-        "p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "queries_per_core_s": asked["per_core_s"],
+        "build_peak_mb": built["peak_mb"],
+    }  # fmt: skip
+
+
+def measure_queries(name: str, work: Path, folder: Path, questions: list[Question]) -> dict[str, float]:
+    """The figures of a process that opens what was built and answers."""
+    asked = run(environment(name, work), name, "query", folder)
+    articles = {line["text"]: line["article"] for line in lines(folder / "passages.jsonl")}
+    p50, p95, p99 = np.percentile(asked["ms"], [50, 95, 99])
+    figures = {
+        "query_peak_mb": asked["peak_mb"], "cold_s": asked["cold_s"], "queries_per_core_s": asked["per_core_s"],
+        "p50_ms": p50, "p95_ms": p95, "p99_ms": p99,
     }  # fmt: skip
     for lang in ("zh", "en"):
         figures |= {f"{lang}.{key}": value for key, value in quality(asked["found"], questions, lang, articles).items()}
-    return {key: round(float(value), 4) for key, value in figures.items()}
+    return figures
+
+
+def better(old: dict[str, float], new: dict[str, float]) -> dict[str, float]:
+    """The quicker of two rounds, figure by figure: what else the machine does only ever adds."""
+    return {key: max(old[key], new[key]) if "per_core" in key else min(old[key], new[key]) for key in new}
 
 
 def table(figures: dict[str, dict[str, float]]) -> str:
@@ -193,13 +205,21 @@ def picture(figures: dict[str, dict[str, float]], key: str, title: str) -> None:
 
 
 def peers(options: argparse.Namespace) -> None:
-    """Measure every engine in turn; those that were measured before and are not named stay in the table."""
+    """Measure all engines in turn, in several rounds; those that are not named keep their figures of before."""
     folder, questions = prepare(options.work, options.passages, options.questions)
     kept = OUT / f"peers-{options.passages}"
     figures = json.loads(kept.with_suffix(".json").read_text()) if kept.with_suffix(".json").exists() else {}
-    for name in options.engines.split(","):
-        figures[name] = measure(name, options.work, folder, questions)
-        print(name, json.dumps(figures[name]), file=sys.stderr, flush=True)
+    names = options.engines.split(",")
+    built = {name: measure_build(name, options.work, folder) for name in names}
+    asked: dict[str, dict[str, float]] = {}
+    for _ in range(options.rounds):
+        for name in names:
+            if name not in asked or asked[name]["p50_ms"] < _SLOW_MS:
+                new = measure_queries(name, options.work, folder, questions)
+                asked[name] = better(asked[name], new) if name in asked else new
+                print(name, json.dumps(new), file=sys.stderr, flush=True)
+    for name in names:
+        figures[name] = {key: round(float(value), 4) for key, value in (built[name] | asked[name]).items()}
     OUT.mkdir(exist_ok=True)
     kept.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     kept.with_suffix(".md").write_text(table(figures), encoding="utf-8")
@@ -217,6 +237,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--passages", type=int, default=20_000)
     parser.add_argument("--questions", type=int, default=200, help="of each language")
+    parser.add_argument("--rounds", type=int, default=3, help="of questions; slow engines have one")
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--work", type=Path, default=Path.home() / ".cache" / "wenqu" / "benchmark")
     options = parser.parse_args()
