@@ -23,6 +23,8 @@ from pathlib import Path
 import numpy as np
 from benchmark import OUT, ROOT, SHARED, news, size
 
+from bot.engines.faiss import EXACT_UP_TO
+
 SOURCE = SHARED / "eval" / "xquad_even"
 LETTERS = 282  # a passage of the news has so many on average
 _NEW = "沧浪石板桥由匠人孟阿福在{}年重修,石料采自太湖西山。"
@@ -212,7 +214,9 @@ def table(rows: list[dict[str, float]], best: dict[str, float]) -> str:
 
 def lower_bounds(passages: float, best: dict[str, float]) -> tuple[float, float]:
     """Seconds that segmenting alone takes on two cores, and milliseconds that reading every code once takes."""
-    codes = best["dim"] * (2 if passages <= 50_000 else 0.25)  # bytes a passage: float16, or four bits for two numbers
+    codes = best["dim"] * (
+        2 if passages <= EXACT_UP_TO else 0.25
+    )  # bytes a passage: float16, or four bits for two numbers
     return passages * LETTERS / best["letters_per_s"] / 2, passages * codes / best["bytes_per_s"] * 1000
 
 

@@ -26,8 +26,7 @@ import httpx
 from benchmark import environment
 from benchmark_engines import lines
 
-from bot.builder import build_index
-from bot.embedder import load_embedder
+from bot.pipeline import Bot
 from bot.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,13 +83,15 @@ def load(base: str, paths: list[str], clients: int, seconds: int, folder: Path) 
 
 @contextmanager
 def swapping(folder: Path) -> Iterator[list[int]]:
-    """Publishes a new generation every other second; the list counts them."""
-    settings = load_settings(corpus=folder / "corpus", index=folder / "wenqu")
-    embedder, over, made = load_embedder(), threading.Event(), []
+    """Changes an article and publishes a new generation every other second; the list counts them."""
+    bot = Bot(load_settings(corpus=folder / "corpus", index=folder / "wenqu"))
+    over, made = threading.Event(), []
+    changing = next(iter(sorted((folder / "corpus").glob("news-*.txt"))))
 
     def publish() -> None:
         while not over.wait(2):
-            build_index(settings, embedder)
+            changing.write_text(changing.read_text(encoding="utf-8") + "。", encoding="utf-8")
+            bot.refresh()
             made.append(1)
 
     thread = threading.Thread(target=publish)
@@ -115,6 +116,7 @@ def main() -> None:
     port = free_port()
     command = [sys.executable, "-m", "bot", "serve", "--port", str(port), "--workers", str(options.workers)]
     known = {"WENQU_CORPUS": str(folder / "corpus"), "WENQU_INDEX": str(folder / "wenqu"), "PYTHONPATH": str(ROOT)}
+    known["WENQU_WATCH"] = "false"  # what changes is published from here
     base, paths = f"http://127.0.0.1:{port}", [f"/api/search?k=10&question={question}" for question in questions]
     with serving(command, base + paths[0], **known):
         for clients in (1, 8, 32):
@@ -123,7 +125,9 @@ def main() -> None:
             figures = load(base, paths, 32, options.seconds, folder)
         print("wenqu, swapped", len(made), json.dumps(figures), flush=True)
     config = folder / "txtai" / "api.yml"
-    config.write_text(json.dumps({"path": str(folder / "txtai" / "index"), "writable": False}), encoding="utf-8")
+    config.write_text(
+        json.dumps({"path": str(folder / "txtai" / "index"), "writable": False, "embeddings": {}}), encoding="utf-8"
+    )
     port = free_port()
     base, paths = f"http://127.0.0.1:{port}", [f"/search?limit=10&query={question}" for question in questions]
     python = environment("txtai", options.work)

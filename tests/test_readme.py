@@ -21,6 +21,7 @@ FOLDERS_OF_ONE_LINE = (
     "bot/model/bridge/",
     "bot/model/ranker/",
     "bot/model/refusal/",
+    "scripts/benchmark/",
 )
 
 
