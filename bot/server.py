@@ -28,6 +28,7 @@ log = logging.getLogger("wenqu")
 # nobody reads is cut after ten seconds.
 _GRACE_SECONDS, _CUT_SECONDS = 5.0, 10
 _FIRST = "问渠那得清如许?"
+_BACKLOG = 2048  # connections that wait to be accepted
 _LOOK_SECONDS = 0.5  # how often it is looked whether a worker died
 
 
@@ -69,6 +70,8 @@ def _run(bot: Bot, settings: Settings, listener: socket.socket) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        # asyncio takes so many waiting connections at once: where workers share them, each takes one in its turn.
+        backlog=1 if settings.workers > 1 else _BACKLOG,
         timeout_graceful_shutdown=_CUT_SECONDS,
     )
     with _watching(bot) if settings.watch else contextlib.nullcontext():
@@ -121,6 +124,12 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app, self._bot = app, bot
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept; the queue gets its length back, for which asyncio took what is accepted at once."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_BACKLOG)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop: nothing new, and what is under way gets its time. A second Ctrl-C waits for nothing."""
         self._app.state.stopping = True
@@ -136,7 +145,7 @@ class _Server(uvicorn.Server):
 def _listening(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG
         )
     except OSError as error:
         raise SettingsError(

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from conftest import write_articles
 from model_server import ModelServer, model_server
-from serving import serving
+from serving import Served, serving
 
 from bot.builder import build_index
 from bot.index import open_index
@@ -301,25 +301,48 @@ def test_p22_without_settings_only_this_machine_is_listened_to(promise, settings
     assert listening == ["0100007F"]
 
 
+def workers_of(server: Served) -> list[int]:
+    """The processes that answer."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text(encoding="ascii")
+    lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.split()}
+    return [pid for pid, line in lines.items() if b"spawn_main" in line]
+
+
+def open_files(pid: int) -> int:
+    """How many files and connections a process has open."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def test_workers_share_the_connections_that_come_at_once(settings, embedder, tmp_path):
+    build_index(settings, embedder)
+    with serving(settings, tmp_path / "errors", WENQU_WORKERS=2) as server:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
+            assert client.get("/readyz").status_code == 200
+        time.sleep(5)  # both workers have loaded
+        taken = []
+        for _ in range(5):
+            open_before = [open_files(pid) for pid in workers_of(server)]
+            connections = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(40)]
+            time.sleep(0.5)
+            open_now = [open_files(pid) for pid in workers_of(server)]
+            taken.append([now - before for now, before in zip(open_now, open_before, strict=True)])
+            for connection in connections:
+                connection.close()
+            time.sleep(0.5)
+    assert sum(min(one) for one in taken) >= 40, taken  # of 200
+
+
 def test_p9_a_worker_that_dies_is_replaced_and_the_others_serve(promise, settings, embedder, tmp_path):
     build_index(settings, embedder)
     with serving(settings, tmp_path / "errors", WENQU_WORKERS=2) as server:
-
-        def workers() -> list[int]:
-            children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text(
-                encoding="ascii"
-            )
-            lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.split()}
-            return [pid for pid, line in lines.items() if b"spawn_main" in line]
-
         deadline = time.monotonic() + 60
         with httpx.Client(base_url=server.url, timeout=60) as client:
             assert client.post("/api/ask", json={"question": QUESTIONS[0]}).status_code == 200
-        before = workers()
+        before = workers_of(server)
         assert len(before) == 2
         os.kill(before[0], signal.SIGKILL)
         failed = 0
-        while set(workers()) & {before[0]} or len(workers()) < 2:
+        while set(workers_of(server)) & {before[0]} or len(workers_of(server)) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         for question in QUESTIONS * 4:
@@ -329,7 +352,7 @@ def test_p9_a_worker_that_dies_is_replaced_and_the_others_serve(promise, setting
                 )
             except httpx.TransportError:
                 failed += 1
-        after = workers()
+        after = workers_of(server)
         server.process.send_signal(signal.SIGTERM)
         code = server.process.wait(30)
         assert "Traceback" not in server.said
