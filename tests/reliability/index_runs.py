@@ -313,7 +313,7 @@ def publish_early() -> None:
     """A broken way to publish: CURRENT names a generation that is not there yet."""
     from bot import builder, generations
 
-    def early(index: Path, building: Path, generation: str) -> None:
+    def early(index: Path, building: Path, generation: str, *_live: object) -> None:
         temporary = index / "CURRENT.new"
         temporary.write_text(f"{generation} {generations.sha256(building / 'manifest.json')}\n")
         temporary.replace(index / "CURRENT")
