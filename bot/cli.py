@@ -197,8 +197,8 @@ def doctor(
     url: Annotated[str, typer.Option(help="扮演平台去访问 / play the platform against this address")] = "",
 ) -> None:
     """检查各渠道的设置,或扮演平台检验服务器 / Check the channels' settings, or play a platform."""
-    from bot.doctor import examine
-    from bot.rehearsal import rehearse
+    from bot.doctor.checks import examine
+    from bot.doctor.rehearsal import rehearse
     from bot.rendering import render_findings
 
     settings = load_settings()

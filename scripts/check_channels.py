@@ -24,7 +24,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from bot.tencent import Crypto, sealed, written
+from bot.channels.tencent import Crypto, sealed, written
 
 SECRET, TOKEN, KEY, CORP = "0" * 32, "token", "a" * 43, "ww0123456789abcdef"
 QUESTION = "合肥为什么能成功?"
@@ -60,10 +60,10 @@ def serve(options: argparse.Namespace) -> None:
     import uvicorn
     from fastapi import FastAPI
 
+    from bot.channels.tencent_api import Api
     from bot.pipeline import Bot
     from bot.settings import load_settings
     from bot.surfaces import slack, slack_replies, wecom
-    from bot.tencent_api import Api
 
     class SlowBot(Bot):
         def ask(self, question: str, history=()):

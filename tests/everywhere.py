@@ -24,9 +24,9 @@ from slack_api import BOT_TOKEN, SlackApi, slack_api
 from wechatpy.crypto import WeChatCrypto
 
 from bot.app import create_app
+from bot.channels.tencent import signature
 from bot.pipeline import Bot
 from bot.surfaces import slack_replies, terminal, wechat
-from bot.tencent import signature
 
 SLACK_SECRET = "canary-signing-secret"
 TOKEN, KEY, APP = "canarytoken123", "canaryKEYabcdefghijklmnopqrstuvwxyz01234567", "wxcanaryapp"

@@ -1,4 +1,4 @@
-"""bot.claims: a message is taken once by whoever comes first, and nothing that was taken is forgotten."""
+"""bot.channels.claims: a message is taken once by whoever comes first, and nothing that was taken is forgotten."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from bot.claims import Claims
+from bot.channels.claims import Claims
 from bot.errors import JournalError
 
 MESSAGE = {"platform": "slack", "text": "青岛"}
@@ -49,7 +49,7 @@ def test_any_known_key_makes_a_message_known(claims):
 
 def test_what_a_dead_process_left_is_taken_up_once(claims, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from bot.claims import Claims\n"
+        "import sys; from pathlib import Path; from bot.channels.claims import Claims\n"
         "claims = Claims(Path(sys.argv[1]))\n"
         f"claims.claim(['slack:T:1'], {MESSAGE!r}); claims.claim(['slack:T:2'], {MESSAGE!r})\n"
         "claims.claim(['wecom:T:3'], {}); claims.finish('slack:T:2')"

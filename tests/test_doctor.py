@@ -1,4 +1,4 @@
-"""bot.doctor and bot.rehearsal: what is wrong is named, and a server that lets forgeries in is found out."""
+"""bot.doctor: what is wrong is named, and a server that lets forgeries in is found out."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from bot.app import create_app
 from bot.cli import cli
-from bot.doctor import examine
+from bot.doctor.checks import examine
+from bot.doctor.rehearsal import rehearse
 from bot.errors import SettingsError
-from bot.rehearsal import rehearse
 from bot.settings import load_settings
 from bot.types import BAD, GOOD, ODD, OFF
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from bot.app import create_app
-from bot.channel import Desk, Inbound, Memory
+from bot.channels.desk import Desk, Inbound, Memory
 from bot.followup import resolved, standalone
 from bot.markup import MARKDOWN, PLAIN, render
 from bot.mentions import is_relational, topics, words
@@ -304,10 +304,10 @@ def test_a_memory_forgets_what_is_old_and_what_is_too_much(monkeypatch):
     for number in range(5):
         memory.keep(inbound("x"), Turn(str(number), ""))
     assert [turn.question for turn in memory.turns(inbound("y"))] == ["2", "3", "4"]
-    monkeypatch.setattr("bot.channel._MAX_CONVERSATIONS", 2)
+    monkeypatch.setattr("bot.channels.desk._MAX_CONVERSATIONS", 2)
     for user in "abc":
         memory.keep(inbound("x", user), Turn(user, ""))
     assert memory.turns(inbound("y")) == memory.turns(inbound("y", "a")) == []
     assert memory.turns(inbound("y", "c")) == [Turn("c", "")]
-    monkeypatch.setattr("bot.channel._FRESH_SECONDS", -1.0)
+    monkeypatch.setattr("bot.channels.desk._FRESH_SECONDS", -1.0)
     assert memory.turns(inbound("y", "c")) == []

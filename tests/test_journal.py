@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from bot import journal as journal_module
 from bot.app import create_app
-from bot.channel import Desk, Inbound
+from bot.channels.desk import Desk, Inbound
 from bot.errors import CorpusError, JournalError
 from bot.evaluation import read_questions, write_unanswered
 from bot.journal import Journal

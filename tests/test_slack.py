@@ -18,10 +18,9 @@ from fastapi.testclient import TestClient
 from slack_api import APP_TOKEN, BOT_TOKEN, slack_api, socket_mode
 from slack_sdk.signature import SignatureVerifier
 
-from bot import channel
 from bot.app import create_app
-from bot.channel import Reply
-from bot.claims import Claims
+from bot.channels.claims import Claims
+from bot.channels.desk import HELLO, Reply
 from bot.errors import JournalError
 from bot.guard import MAX_BODY_BYTES
 from bot.journal import Journal
@@ -131,7 +130,7 @@ def test_a_direct_message_shows_a_status_and_stays_in_its_thread(api, slow):
         send(client, direct(3, "你好"))
     hello, posted = sorted(api.named("chat.postMessage"), key=lambda message: "李春" in message["text"])
     assert posted["thread_ts"] == "170000.0001"
-    assert hello["text"] == channel.HELLO["zh"]
+    assert hello["text"] == HELLO["zh"]
     assert "blocks" not in hello
     assert {call["status"] for call in api.named("assistant.threads.setStatus")} == {slack_replies.STATUS}
 
@@ -221,7 +220,7 @@ def test_a_command_is_acknowledged_at_once_and_answered_through_its_response_url
     assert len(api.named("respond/1")) == 2
     assert said["in_channel"]["blocks"][0]["text"].startswith(f"> {QUESTION}\n\n")
     assert "李春" in said["in_channel"]["blocks"][0]["text"]
-    assert said["ephemeral"]["text"] == channel.HELLO["en"]
+    assert said["ephemeral"]["text"] == HELLO["en"]
     assert api.named("chat.postMessage") == []
 
 

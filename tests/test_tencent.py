@@ -1,4 +1,4 @@
-"""bot.tencent against known vectors, and against wechatpy both ways."""
+"""bot.channels.tencent against known vectors, and against wechatpy both ways."""
 
 from __future__ import annotations
 
@@ -12,8 +12,18 @@ from conftest import SHARED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.channels.tencent import (
+    Crypto,
+    Refused,
+    check_fresh,
+    check_signature,
+    opened,
+    parse,
+    sealed,
+    signature,
+    written,
+)
 from bot.errors import SettingsError
-from bot.tencent import Crypto, Refused, check_fresh, check_signature, opened, parse, sealed, signature, written
 
 VECTORS = SHARED / "vectors" / "wechat_vectors.json"
 KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"

@@ -17,13 +17,13 @@ from fastapi.testclient import TestClient
 from wechatpy.crypto import WeChatCrypto
 
 from bot.app import create_app
-from bot.channel import HELLO, ONLY_TEXT
+from bot.channels.desk import HELLO, ONLY_TEXT
+from bot.channels.tencent import Crypto, signature
+from bot.channels.tencent_api import Api
 from bot.errors import SettingsError
 from bot.pipeline import Bot
 from bot.settings import load_settings
 from bot.surfaces import wechat
-from bot.tencent import Crypto, signature
-from bot.tencent_api import Api
 
 TOKEN, KEY, APP = "canarytoken123", "canaryKEYabcdefghijklmnopqrstuvwxyz01234567", "wxcanaryapp"
 QUESTION = "赵州桥由谁设计?"

@@ -18,11 +18,11 @@ from fastapi.testclient import TestClient
 from wechatpy.enterprise.crypto import WeChatCrypto
 
 from bot.app import create_app
-from bot.channel import HELLO, ONLY_TEXT
+from bot.channels.desk import HELLO, ONLY_TEXT
+from bot.channels.tencent import Crypto, signature
+from bot.channels.tencent_api import Api
 from bot.settings import load_settings
 from bot.surfaces import wecom
-from bot.tencent import Crypto, signature
-from bot.tencent_api import Api
 
 TOKEN, KEY, CORP, SECRET = (
     "canarytoken456",

@@ -13,9 +13,8 @@ from conftest import SlowBot
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
-from bot import channel as channels
 from bot.app import create_app
-from bot.channel import HELLO, ONLY_TEXT
+from bot.channels.desk import HELLO, ONLY_TEXT
 from bot.errors import SettingsError
 from bot.journal import Journal
 from bot.settings import load_settings
@@ -471,7 +470,7 @@ def test_nonsense_does_not_end_the_connection(slow, caplog):
 
 
 def test_a_stopping_server_delivers_the_answer_under_way(slow, monkeypatch):
-    monkeypatch.setattr(channels, "_DRAIN_SECONDS", 5)
+    monkeypatch.setattr("bot.channels.desk._DRAIN_SECONDS", 5)
     slow.seconds = 0.5
 
     async def scenario():
@@ -489,7 +488,7 @@ def test_a_stopping_server_delivers_the_answer_under_way(slow, monkeypatch):
 
 
 def test_what_came_while_stopping_or_was_cut_off_is_answered_by_the_next_process(slow, monkeypatch):
-    monkeypatch.setattr(channels, "_DRAIN_SECONDS", 0.3)
+    monkeypatch.setattr("bot.channels.desk._DRAIN_SECONDS", 0.3)
 
     async def first():
         slow.seconds = 2.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from bot.channel import FAILED, Inbound, is_current
+from bot.channels.desk import FAILED, Inbound, is_current
 from bot.errors import JournalError
 from bot.pipeline import Bot
 from bot.settings import Settings

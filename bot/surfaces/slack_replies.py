@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from bot.channel import Desk, Inbound, Reply
+from bot.channels.desk import Desk, Inbound, Reply
 from bot.excerpt import printable
 from bot.markup import PLAIN, SLACK, escape_slack, pages, render
 from bot.pipeline import Bot

@@ -16,12 +16,8 @@ import httpx
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from bot.channel import FAILED, HELLO, ONLY_TEXT, Desk, Inbound
-from bot.errors import JournalError
-from bot.markup import PLAIN, pages, render
-from bot.pipeline import Bot
-from bot.settings import Settings
-from bot.tencent import (
+from bot.channels.desk import FAILED, HELLO, ONLY_TEXT, Desk, Inbound
+from bot.channels.tencent import (
     Crypto,
     Refused,
     check_fresh,
@@ -35,7 +31,11 @@ from bot.tencent import (
     sealed,
     written,
 )
-from bot.tencent_api import Api, ApiError
+from bot.channels.tencent_api import Api, ApiError
+from bot.errors import JournalError
+from bot.markup import PLAIN, pages, render
+from bot.pipeline import Bot
+from bot.settings import Settings
 from bot.text import fold
 
 SIGNED = ("/wechat",)  # the platform signs each request, and has no key

@@ -7,12 +7,12 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from bot.channel import HELLO, ONLY_TEXT, Desk, Inbound
+from bot.channels.desk import HELLO, ONLY_TEXT, Desk, Inbound
+from bot.channels.tencent import Crypto, Refused, inbound, opened, parse, refusal, replay_key
+from bot.channels.tencent_api import Api
 from bot.markup import PLAIN, pages, render
 from bot.pipeline import Bot
 from bot.settings import Settings
-from bot.tencent import Crypto, Refused, inbound, opened, parse, refusal, replay_key
-from bot.tencent_api import Api
 
 SIGNED = ("/wecom",)  # the platform signs each request, and has no key
 LIMIT = 2048  # bytes of a text message

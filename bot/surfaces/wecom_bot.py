@@ -13,7 +13,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from bot.channel import HELLO, ONLY_TEXT, Desk, Inbound, Reply
+from bot.channels.desk import HELLO, ONLY_TEXT, Desk, Inbound, Reply
 from bot.errors import SettingsError
 from bot.markup import MARKDOWN, pages, render
 from bot.pipeline import Bot

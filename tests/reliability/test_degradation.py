@@ -17,7 +17,7 @@ from everywhere import SECRETS, WAYS, Said, everywhere, letters
 from model_server import FAULTS, ODDITIES, PROOF, REASONS, model_server, says, unused_port
 
 from bot import llm
-from bot.channel import FAILED
+from bot.channels.desk import FAILED
 from bot.errors import WordingError
 from bot.markup import WITHOUT_MODEL
 from bot.pipeline import Bot

@@ -16,11 +16,11 @@ from slack_sdk.signature import SignatureVerifier
 from wechatpy.crypto import WeChatCrypto
 from wechatpy.enterprise.crypto import WeChatCrypto as WeComCrypto
 
-from bot import tencent
+from bot.channels import tencent
+from bot.channels.tencent import signature, written
 from bot.pipeline import Bot
 from bot.settings import load_settings
 from bot.surfaces import slack, wechat
-from bot.tencent import signature, written
 
 CORP = "wwcanarycorp"
 WECOM = {"wecom_token": TOKEN, "wecom_aes_key": KEY, "wecom_corp_id": CORP, "wecom_agent_id": 1, "wecom_secret": "x"}

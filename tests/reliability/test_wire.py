@@ -22,9 +22,9 @@ from slack_api import slack_api
 from slack_sdk.signature import SignatureVerifier
 
 from bot.app import create_app
+from bot.channels.tencent import signature
 from bot.settings import load_settings
 from bot.surfaces import slack_replies
-from bot.tencent import signature
 
 EVERYTHING = SECRETS | {
     "wecom_token": TOKEN, "wecom_aes_key": KEY, "wecom_corp_id": "wwcanarycorp", "wecom_agent_id": 1,

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 import httpx
 
+from bot.channels.tencent import Crypto
 from bot.errors import SettingsError, WenquError
 from bot.guard import is_loopback
 from bot.settings import Settings
-from bot.tencent import Crypto
 from bot.types import BAD, GOOD, ODD, OFF, Finding
 
 Check = Callable[[Settings], Iterator[Finding]]

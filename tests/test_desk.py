@@ -1,4 +1,4 @@
-"""bot.channel: a message is taken once, answered to its end, and a server that stops loses nothing."""
+"""bot.channels.desk: a message is taken once, answered to its end, and a server that stops loses nothing."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import asdict
 import pytest
 from conftest import SlowBot
 
-from bot import channel
-from bot.channel import Desk, Inbound
-from bot.claims import Claims
+from bot.channels.claims import Claims
+from bot.channels.desk import FAILED, HELLO, Desk, Inbound
 from bot.journal import Journal
 from bot.settings import load_settings
 
@@ -64,7 +63,7 @@ def test_a_stopping_server_waits_for_its_answers(slow):
 
 
 def test_what_did_not_get_its_answer_is_answered_after_a_restart(slow, monkeypatch):
-    monkeypatch.setattr(channel, "_DRAIN_SECONDS", 0.05)
+    monkeypatch.setattr("bot.channels.desk._DRAIN_SECONDS", 0.05)
     sent = []
 
     async def first_server():
@@ -87,7 +86,7 @@ def test_what_did_not_get_its_answer_is_answered_after_a_restart(slow, monkeypat
             assert not desk.take(message(1), handle)  # delivered again meanwhile
 
     asyncio.run(first_server())
-    monkeypatch.setattr(channel, "_DRAIN_SECONDS", 10)
+    monkeypatch.setattr("bot.channels.desk._DRAIN_SECONDS", 10)
     asyncio.run(second_server())
     ((inbound, text),) = sent
     assert inbound == message(1)
@@ -102,10 +101,10 @@ def test_words_for_what_is_no_question_and_for_what_goes_wrong(slow, caplog):
             return [await desk.answer(message(i, text)) for i, text in enumerate(texts)]
 
     hello_zh, hello_en, empty, broken = asyncio.run(run())
-    assert hello_zh.text == channel.HELLO["zh"]
-    assert hello_en.text == channel.HELLO["en"]
+    assert hello_zh.text == HELLO["zh"]
+    assert hello_en.text == HELLO["en"]
     assert "问题是空的" in empty.text
-    assert broken.text == channel.FAILED["zh"]
+    assert broken.text == FAILED["zh"]
     assert {reply.answer for reply in (hello_zh, hello_en, empty, broken)} == {None}
     assert "broken" in caplog.text  # the log says why; the user does not read it
 

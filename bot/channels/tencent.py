@@ -21,7 +21,7 @@ from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
 
-from bot.channel import Inbound, is_current
+from bot.channels.desk import Inbound, is_current
 from bot.errors import SettingsError
 
 log = logging.getLogger("wenqu")

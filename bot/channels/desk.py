@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bot.claims import Claims
+from bot.channels.claims import Claims
 from bot.errors import WenquError
 from bot.followup import MAX_TURNS
 from bot.journal import FILE, Journal

@@ -12,9 +12,9 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from bot.channel import SIGNED_SECONDS
-from bot.doctor import unknown_channel
-from bot.platforms import PLATFORMS, Parcel, Platform
+from bot.channels.desk import SIGNED_SECONDS
+from bot.doctor.checks import unknown_channel
+from bot.doctor.platforms import PLATFORMS, Parcel, Platform
 from bot.settings import Settings
 from bot.types import BAD, GOOD, ODD, Finding
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import httpx
 
+from bot.channels.tencent import Crypto, Refused, parse, sealed, signature, written
 from bot.errors import SettingsError
 from bot.settings import Settings
-from bot.tencent import Crypto, Refused, parse, sealed, signature, written
 
 QUESTION = "你好"  # greeted, not searched: a rehearsal leaves nothing among the questions that were asked
 
