@@ -121,6 +121,8 @@ class LexicalIndex:
         """Open the folder. Raises IndexDamaged."""
         try:
             self._index = _register(tantivy.Index.open(str(self._lockable(folder))))
+            # Else a thread looks every half second for a change, and writes a lock into a folder that is no more ours.
+            self._index.config_reader(reload_policy="Manual")
         except (ValueError, OSError) as error:
             raise IndexDamaged(folder, error) from error
         self._schema = self._index.schema

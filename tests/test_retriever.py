@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from conftest import write_articles
 
@@ -91,6 +93,21 @@ def test_a_translation_that_only_a_title_holds_is_found(tmp_path):
     writer.close()
     term = Term("bookshop", {"bookshop": 1.0, "书店": 1.0}, 0.8)
     assert [row for row, _ in LexicalIndex(tmp_path / "lexical").search(Query("", "", (term,), ""), 20)] == [0]
+
+
+def test_an_open_index_never_writes_into_its_folder(tmp_path):
+    folder = tmp_path / "lexical"
+    writer = LexicalWriter(folder)
+    writer.add(0, Fields.of(Passage("0", "a", "", "", "书店今天开门", 0, 6)))
+    writer.close()
+    del writer
+    opened = LexicalIndex(folder)
+    for lock in folder.glob(".*.lock"):
+        lock.unlink()
+    (folder / "meta.json").write_text((folder / "meta.json").read_text() + " ")
+    time.sleep(1.5)  # tantivy would look every half second, and lock what it reads anew
+    assert list(folder.glob(".*.lock")) == []
+    assert opened.search(Query("", "", (Term("书店", {"书店": 1.0}, 0.8),), ""), 1)
 
 
 def test_a_rare_translation_is_worth_no_more_than_a_common_one(tmp_path):
