@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import multiprocessing
+import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.context import SpawnProcess
 from types import FrameType
 
@@ -51,14 +54,15 @@ def serve(ready: Callable[[], Bot], settings: Settings, started: Callable[[str],
     set_up_logging(settings.log)
     _allow_many_connections()
     bot: Bot | None = ready()
-    with _listening(settings.host, settings.port) as listener:
+    with contextlib.ExitStack() as open_sockets:
+        listeners = [open_sockets.enter_context(one) for one in _listening(settings)]
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        started(f"http://{host}:{listener.getsockname()[1]}")
+        started(f"http://{host}:{listeners[0].getsockname()[1]}")
         if settings.workers == 1 and bot:
-            _run(bot, settings, listener)
+            _run(bot, settings, listeners[0])
         else:
             bot = None  # each worker has its own over the same files
-            _supervise(settings, listener)
+            _supervise(settings, listeners)
 
 
 def _run(bot: Bot, settings: Settings, listener: socket.socket) -> None:
@@ -70,8 +74,7 @@ def _run(bot: Bot, settings: Settings, listener: socket.socket) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
-        # asyncio takes so many waiting connections at once: where workers share them, each takes one in its turn.
-        backlog=1 if settings.workers > 1 else _BACKLOG,
+        backlog=_BACKLOG,
         timeout_graceful_shutdown=_CUT_SECONDS,
     )
     with _watching(bot) if settings.watch else contextlib.nullcontext():
@@ -88,24 +91,24 @@ def _watching(bot: Bot) -> Iterator[None]:
         watch.stop()
 
 
-def _supervise(settings: Settings, listener: socket.socket) -> None:
-    """Run the workers, each of which accepts from the one socket; one that dies is replaced."""
+def _supervise(settings: Settings, listeners: list[socket.socket]) -> None:
+    """Run the workers, each over a socket of its own; one that dies is replaced, and what waited is answered then."""
     stopping = threading.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: stopping.set())
     context = multiprocessing.get_context("spawn")  # the libraries below have threads, which a fork would lose
 
-    def started() -> SpawnProcess:
+    def started(listener: socket.socket) -> SpawnProcess:
         worker = context.Process(target=_work, args=(settings, listener))
         worker.start()
         return worker
 
-    workers = [started() for _ in range(settings.workers)]
+    workers = [started(listener) for listener in listeners]
     while not stopping.wait(_LOOK_SECONDS):
         for number, worker in enumerate(workers):
             if not worker.is_alive():
                 log.error("a worker ended with %s and is replaced", worker.exitcode)
-                workers[number] = started()
+                workers[number] = started(listeners[number])
     for worker in workers:
         worker.terminate()
     for worker in workers:
@@ -114,7 +117,16 @@ def _supervise(settings: Settings, listener: socket.socket) -> None:
 
 def _work(settings: Settings, listener: socket.socket) -> None:
     set_up_logging(settings.log)
+    threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
     _run(Bot(settings), settings, listener)
+
+
+def _end_with_the_supervisor() -> None:
+    """A supervisor that was killed told nobody: its workers would keep the port."""
+    supervisor = multiprocessing.parent_process()
+    assert supervisor is not None
+    supervisor.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Server(uvicorn.Server):
@@ -123,12 +135,6 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: FastAPI, bot: Bot) -> None:
         super().__init__(config)
         self._app, self._bot = app, bot
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept; the queue gets its length back, for which asyncio took what is accepted at once."""
-        await super().startup(sockets)
-        for listener in sockets or ():
-            listener.listen(_BACKLOG)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop: nothing new, and what is under way gets its time. A second Ctrl-C waits for nothing."""
@@ -142,19 +148,29 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _listening(settings: Settings) -> list[socket.socket]:
+    """A socket for each worker, all at the one address. Raises SettingsError.
+
+    Linux deals connections out to them evenly. From one shared socket an idle worker takes whatever comes while the
+    other still wakes: of 40 connections at once 40 and 0, and clients that keep theirs then load one core.
+    """
+    host, port = settings.host, settings.port
+    create = partial(socket.create_server, family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG)
     try:
-        listener = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG
-        )
+        listeners = [create((host, port))]  # fails where another server listens
+        if settings.workers > 1 and sys.platform == "linux":
+            port = listeners[0].getsockname()[1]
+            listeners[0].close()
+            listeners = [create((host, port), reuse_port=True) for _ in range(settings.workers)]
     except OSError as error:
         raise SettingsError(
             f"无法监听 {host}:{port}: {error.strerror}", "the address cannot be listened on", "WENQU_PORT, WENQU_HOST"
         ) from error
-    # asyncio does so only for sockets that were made as TCP, which this one was not: each further answer on a
-    # connection waited 40 ms for the client to acknowledge its head.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
+    for listener in listeners:
+        # asyncio does so only for sockets that were made as TCP, which these were not: each further answer on a
+        # connection waited 40 ms for the client to acknowledge its head.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return (listeners * settings.workers)[: settings.workers]  # elsewhere one socket is shared by all
 
 
 def _allow_many_connections() -> None:

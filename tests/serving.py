@@ -39,14 +39,22 @@ class Served:
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 
 
+def environment(settings: Settings, **variables: object) -> dict[str, str]:
+    """The environment of a command over a corpus and an index folder."""
+    known = {"WENQU_CORPUS": settings.corpus, "WENQU_INDEX": settings.index, **variables}
+    return {**os.environ, **{name: str(value) for name, value in known.items()}}
+
+
 @contextmanager
 def serving(settings: Settings, errors: Path, **variables: object) -> Iterator[Served]:
     """`wenqu serve` on a free port, over a corpus and an index folder."""
-    known = {"WENQU_CORPUS": settings.corpus, "WENQU_INDEX": settings.index, "WENQU_PORT": 0, **variables}
-    environment = {**os.environ, **{name: str(value) for name, value in known.items()}}
     with errors.open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bot", "serve"], stderr=out, text=True, cwd=ROOT, env=environment
+            [sys.executable, "-m", "bot", "serve"],
+            stderr=out,
+            text=True,
+            cwd=ROOT,
+            env=environment(settings, WENQU_PORT=0, **variables),
         )
     try:
         yield Served(process, errors)

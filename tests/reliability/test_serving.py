@@ -7,6 +7,8 @@ import os
 import queue
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -19,7 +21,7 @@ import numpy as np
 import pytest
 from conftest import write_articles
 from model_server import ModelServer, model_server
-from serving import Served, serving
+from serving import ROOT, Served, environment, serving
 
 from bot.builder import build_index
 from bot.index import open_index
@@ -330,6 +332,38 @@ def test_workers_share_the_connections_that_come_at_once(settings, embedder, tmp
                 connection.close()
             time.sleep(0.5)
     assert sum(min(one) for one in taken) >= 40, taken  # of 200
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_address_that_another_server_has_is_not_shared_with_it(settings, embedder, tmp_path, workers):
+    build_index(settings, embedder)
+    with serving(settings, tmp_path / "errors", WENQU_WORKERS=2) as server:
+        second = subprocess.run(
+            [sys.executable, "-m", "bot", "serve"],
+            cwd=ROOT,
+            env=environment(settings, WENQU_PORT=server.port, WENQU_WORKERS=workers),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert second.returncode == 2
+    assert second.stderr.count("\n") == 1
+    assert "WENQU_PORT" in second.stderr
+
+
+def test_workers_end_with_a_supervisor_that_was_killed(settings, embedder, tmp_path):
+    build_index(settings, embedder)
+    with serving(settings, tmp_path / "errors", WENQU_WORKERS=2) as server:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
+            assert client.get("/readyz").status_code == 200
+        assert len(workers_of(server)) == 2
+        server.process.kill()
+        server.process.wait()
+        deadline = time.monotonic() + 30
+        with pytest.raises(ConnectionRefusedError):
+            while time.monotonic() < deadline:
+                socket.create_connection(("127.0.0.1", server.port)).close()
+                time.sleep(0.1)
 
 
 def test_p9_a_worker_that_dies_is_replaced_and_the_others_serve(promise, settings, embedder, tmp_path):
