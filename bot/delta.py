@@ -17,7 +17,8 @@ class DeltaEngine:
     def __init__(self, main: Engine, delta: Engine, gone: AbstractSet[int]) -> None:
         """Nothing is copied."""
         self._parts = (main, 0), (delta, len(main))
-        self._gone = np.array(sorted(gone), dtype=np.int64)
+        self._living = np.ones(len(self), dtype=bool)
+        self._living[list(gone)] = False
 
     def __len__(self) -> int:
         """How many vectors both hold, those that are gone too."""
@@ -25,16 +26,16 @@ class DeltaEngine:
 
     def search(self, query: Vectors, k: int) -> tuple[Rows, Vectors]:
         """The `k` best rows of both that are not gone, and their scores, best first."""
-        found = [self._living(part, first, query, k) for part, first in self._parts]
+        found = [self._best_of(part, first, query, k) for part, first in self._parts]
         rows, scores = (np.concatenate(both) for both in zip(*found, strict=True))
         order = np.argsort(-scores, kind="stable")[:k]
         return rows[order], scores[order]
 
-    def _living(self, part: Engine, first: int, query: Vectors, k: int) -> tuple[Rows, Vectors]:
+    def _best_of(self, part: Engine, first: int, query: Vectors, k: int) -> tuple[Rows, Vectors]:
         depth = k
         while True:  # again only where the best of a question are those that changed
             rows, scores = part.search(query, depth)
-            living = ~np.isin(rows + first, self._gone)
+            living = self._living[rows + first]
             if living.sum() >= k or depth >= len(part):
                 return (rows + first)[living][:k], scores[living][:k]
             depth *= 4

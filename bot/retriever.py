@@ -5,8 +5,6 @@ Knows nothing of what answers: it orders passages, and `refusal` decides on the 
 
 from __future__ import annotations
 
-from operator import add, neg
-
 import numpy as np
 
 from bot import ranker
@@ -66,7 +64,9 @@ def search(
         # What was not read stays behind what was, in its own order.
         behind = min(read.values(), default=0.0) - scores[order[0]] if order else 0.0
         scores = {row: read[row] if row in read else scores[row] + behind for row in order}
-    rank_lexical, rank_dense = _ranks(lexical), _ranks(dense)
+    rank_lexical, rank_dense = (
+        {row: rank for rank, row in enumerate(_best_first(leg), start=1)} for leg in (lexical, dense)
+    )
     hits = [
         Hit(
             passages[row],
@@ -135,19 +135,15 @@ def fuse(query: Query, lexical: dict[int, float], dense: dict[int, float]) -> di
     return {row: lexical.get(row, 0.0) + worth * dense.get(row, 0.0) for row in {*lexical, *dense}}
 
 
-def _ranks(scores: dict[int, float]) -> dict[int, int]:
-    return {row: rank for rank, row in enumerate(_best_first(scores), start=1)}
-
-
 def _best_first(scores: dict[int, float]) -> list[int]:
     """The rows by score, equal ones in row order."""
-    return [row for _, row in sorted(zip(map(neg, scores.values()), scores, strict=True))]
+    return sorted(sorted(scores), key=scores.__getitem__, reverse=True)  # keeps the order of equals
 
 
 def _without_duplicates(asked: ranker.Asked, hits: list[Hit], k: int) -> list[Hit]:
     """The first `k` hits of which none says the same as one before it."""
     kept: list[Hit] = []
-    seen: list[set[str]] = []
+    seen: list[set[int]] = []
     for hit in hits:
         if len(kept) == k:
             break
@@ -159,7 +155,9 @@ def _without_duplicates(asked: ranker.Asked, hits: list[Hit], k: int) -> list[Hi
     return kept
 
 
-def _pairs(asked: ranker.Asked, passage: Passage) -> set[str]:
+def _pairs(asked: ranker.Asked, passage: Passage) -> set[int]:
+    """The pairs of neighbouring letters of a passage, each as one number: sets of those are made in half the time."""
     read = asked.readings.get(passage)
     folded = ranker.letters("".join(read.folded) if read else fold(passage.text))
-    return set(map(add, folded, folded[1:])) or {folded}
+    codes = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
+    return set((codes[:-1] << np.uint64(32) | codes[1:]).tolist()) or {int(codes.sum())}
