@@ -108,10 +108,11 @@ def candidates(
     lexical = dict(index.lexical.search(query, DEPTH)) if "lexical" in legs else {}
     dense: dict[int, float] = {}
     if "dense" in legs and index.engine is not None and vector is not None:
-        rows, _ = index.engine.search(vector, DEPTH)
+        rows, cosines = index.engine.search(vector, DEPTH)
+        dense = dict(zip(rows.tolist(), cosines.tolist(), strict=True))
         # A lexical candidate gets its exact cosine too, so that no passage is judged by one leg for lack of depth.
-        union = sorted({*rows.tolist(), *lexical})
-        dense = dict(zip(union, index.engine.scores(vector, np.array(union, dtype=np.int64)).tolist(), strict=True))
+        others = [row for row in lexical if row not in dense]
+        dense |= zip(others, index.engine.scores(vector, np.array(others, dtype=np.int64)).tolist(), strict=True)
     return lexical, dense
 
 

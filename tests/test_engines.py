@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
@@ -130,6 +132,19 @@ def test_beyond_the_exact_size_nearly_all_of_the_best_are_found_with_exact_score
     assert right >= 0.95 * 10 * len(vectors[::200])
     with pytest.raises(IndexDamaged, match="vectors"):
         engine_class("faiss").load(tmp_path / "vectors", DIM, len(vectors) - 1)
+
+
+def test_a_search_takes_one_thread_whoever_asks():
+    engine = filled("faiss")
+    query = unit_vectors(1, seed=7)[0]
+
+    def asked_elsewhere() -> int:
+        faiss.omp_set_num_threads(4)  # as a thread finds it on four cores
+        engine.search(query, 10)
+        return faiss.omp_get_max_threads()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(asked_elsewhere).result() == 1
 
 
 def test_an_unknown_engine_names_those_there_are():
