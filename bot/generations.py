@@ -82,9 +82,11 @@ def verified_manifest(index: Path, named: Named) -> dict[str, Any]:
     file = folder / "manifest.json"
     if folder.is_symlink():
         raise IndexDamaged(folder, "a link")
-    if _digest(folder, "manifest.json") != named[1]:
+    with _own(folder, file.name):
+        content = file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != named[1]:
         raise IndexDamaged(file, f"not what {index / 'CURRENT'} names")
-    manifest: dict[str, Any] = json.loads(file.read_bytes())
+    manifest: dict[str, Any] = json.loads(content)
     return manifest
 
 
@@ -109,12 +111,18 @@ def is_same(file: Path, other: Path) -> bool:
 
 
 def _digest(folder: Path, path: str) -> str:
-    """The sha256 of a file of a generation, which no link may lead to."""
+    with _own(folder, path):
+        return sha256(folder / path)
+
+
+@contextmanager
+def _own(folder: Path, path: str) -> Iterator[None]:
+    """For reading a file of a generation, which no link may lead to. Raises IndexDamaged."""
     file = folder / path
     try:
         if file.resolve(strict=True) != folder.resolve() / path:
             raise IndexDamaged(file, "a link")
-        return sha256(file)
+        yield
     except OSError as error:
         raise IndexDamaged(file, error.strerror) from error
 
@@ -135,7 +143,7 @@ def writing(index: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise IndexUnwritable(error.filename or index, error.strerror or error) from error
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         raise IndexUnwritable(index, error) from error
 
 

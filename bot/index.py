@@ -179,7 +179,10 @@ def _opened(settings: Settings, embedder: Embedder, named: Named, in_use: Index 
         )
     folder = settings.index / named[0]
     verify_files(folder, manifest, in_use.folder if in_use else None)
-    return Index(folder, manifest, settings, in_use)
+    try:
+        return Index(folder, manifest, settings, in_use)
+    except OSError as error:  # it was whole a moment ago: the disk fails, or no more files may be opened
+        raise IndexDamaged(error.filename or folder, error.strerror) from error
 
 
 def is_stale(seen: Scan, index: Index) -> bool:

@@ -58,7 +58,7 @@ class Bot:
             try:
                 base = self.index
                 if "index" in base.degraded:
-                    open_index(self.settings, self.embedder)  # raises what is wrong with the live generation
+                    base = self._live()
             except IndexMissing:
                 return build_index(self.settings, self.embedder, progress)
             seen = scan(self.settings.corpus)
@@ -116,6 +116,14 @@ class Bot:
             opened.degraded["index"] = str(error)
         self._index, self._current = opened, current
         return opened
+
+    def _live(self) -> Index:
+        """The live generation and no other, opened anew. Raises what is wrong with it."""
+        with self._opening:
+            current = self._seen()
+            index = open_index(self.settings, self.embedder)
+            self._index, self._current = index, current
+        return index
 
     def search(self, question: str, k: int, legs: tuple[str, ...] = retriever.LEGS) -> list[Hit]:
         """The `k` best hits for a question, whether or not they answer it. Raises QueryError."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from bot.corpus import Skipped, SourceFile, article_id
+from bot.errors import IndexDamaged
 from bot.passages import Dropped
 from bot.types import Article, Passage
 
@@ -116,15 +118,17 @@ class Store:
     """A published store. Safe to share between threads: SQLite serialises the reads."""
 
     def __init__(self, path: Path, delta: Path | None = None) -> None:
-        """Open the file, and its delta; the caller has verified their checksums."""
-        self._connection = sqlite3.connect(_uri(path), uri=True, check_same_thread=False)
+        """Open the file, and its delta; the caller has verified their checksums. All methods raise IndexDamaged."""
+        self._path = path
+        with self._reading():
+            self._connection = sqlite3.connect(_uri(path), uri=True, check_same_thread=False)
         self._parts = ["main"]
         self.gone: frozenset[int] = frozenset()
         if delta:
-            self._connection.execute("ATTACH ? AS delta", (_uri(delta),))
+            self._ask("ATTACH ? AS delta", (_uri(delta),))
             self._parts.append("delta")
-            self.gone = frozenset(row for (row,) in self._connection.execute("SELECT row FROM delta.gone"))
-        self.names = _Names(self._connection, self._parts)
+            self.gone = frozenset(row for (row,) in self._ask("SELECT row FROM delta.gone"))
+        self.names = _Names(self._ask, self._parts)
 
     def rows(self) -> list[int]:
         """The rows of all passages."""
@@ -153,7 +157,7 @@ class Store:
     def skipped(self) -> list[Skipped]:
         """What is not in the index, and why, by path."""
         query = f"SELECT path, code, reason FROM {self._parts[-1]}.skipped ORDER BY path"
-        return [Skipped(*row) for row in self._connection.execute(query)]
+        return [Skipped(*row) for row in self._ask(query)]
 
     def dropped(self) -> Counter[str]:
         """How many lines became no passage, by reason."""
@@ -172,7 +176,19 @@ class Store:
         for part in self._parts:
             replaced = "(SELECT {} FROM delta.replaced)" if part == "main" and self._parts[1:] else "()"
             asked = query.format(part=part, paths=replaced.format("path"), articles=replaced.format("article_id"))
-            yield from self._connection.execute(asked, values).fetchall()
+            yield from self._ask(asked, values)
+
+    def _ask(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._reading():
+            return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """What SQLite says when a disk fails under it, as our error."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise IndexDamaged(self._path, error) from error
 
     def _passages(self, condition: str, values: Sequence[object]) -> dict[int, Passage]:
         """Row -> passage, of those that count."""
@@ -188,19 +204,19 @@ def _uri(path: Path) -> str:
 class _Names(Mapping[str, Sequence[str]]):
     """Joined pinyin -> words of the corpus, looked up one at a time: 500,000 words never sit in memory."""
 
-    def __init__(self, connection: sqlite3.Connection, parts: Sequence[str]) -> None:
-        self._connection, self._parts = connection, parts
+    def __init__(self, ask: Callable[..., list[tuple[Any, ...]]], parts: Sequence[str]) -> None:
+        self._ask, self._parts = ask, parts
 
     def __getitem__(self, pinyin: str) -> Sequence[str]:
         query = " UNION ALL ".join(f"SELECT words FROM {part}.names WHERE pinyin = ?1" for part in self._parts)
-        found = [word for (words,) in self._connection.execute(query, (pinyin,)) for word in json.loads(words)]
+        found = [word for (words,) in self._ask(query, (pinyin,)) for word in json.loads(words)]
         if not found:
             raise KeyError(pinyin)
         return sorted(set(found))
 
     def __iter__(self) -> Iterator[str]:
         query = " UNION ".join(f"SELECT pinyin FROM {part}.names" for part in self._parts)
-        return (row[0] for row in self._connection.execute(query))
+        return (row[0] for row in self._ask(query))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

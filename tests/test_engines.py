@@ -11,7 +11,7 @@ import faiss
 import numpy as np
 import pytest
 
-from bot.engines import engine_class, engine_names
+from bot.engines import NAMES, engine_class
 from bot.engines.exact import Engine as Exact
 from bot.engines.faiss import EXACT_UP_TO
 from bot.errors import IndexDamaged, SettingsError
@@ -24,7 +24,7 @@ def unit_vectors(count: int, seed: int) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-@pytest.fixture(params=engine_names())
+@pytest.fixture(params=NAMES)
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -44,7 +44,7 @@ def filled(name: str):
 
 
 def test_the_folder_holds_the_reference_and_the_default():
-    assert {"exact", "faiss"} <= set(engine_names())
+    assert {"exact", "faiss"} <= set(NAMES)
 
 
 def test_search_gives_the_rows_and_scores_of_the_exact_engine(name):

@@ -43,15 +43,14 @@ class LexicalEngine(Protocol):
 _CURES = {"milvus": "pip install -e '.[milvus]'"}
 
 
-def engine_names() -> list[str]:
-    """The names of the engines that this folder holds."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+# The engines that this folder holds, read once: where it cannot be read later, the engine in use is not unknown.
+NAMES = sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def check_engine_name(name: str) -> None:
     """Raise SettingsError, naming the engines there are, when `name` is none of them."""
-    if name not in engine_names():
-        known = ", ".join(engine_names())
+    if name not in NAMES:
+        known = ", ".join(NAMES)
         raise SettingsError(f"没有向量引擎 {name}", "there is no engine of that name", f"WENQU_ENGINE = one of {known}")
 
 

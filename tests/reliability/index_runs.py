@@ -161,16 +161,19 @@ class Scene:
         """`wenqu index`."""
         return self.server.run("build", index=index, corpus=self.corpus, **options)
 
+    def ask(self, index: Path, **options: object) -> Run:
+        """`wenqu ask`."""
+        return self.server.run("ask", index=index, corpus=self.corpus, **options)
+
     def state(self, index: Path) -> str:
         """What a fresh process makes of the live generation: "whole" and a fingerprint of answers, or the error."""
         return self.server.run("fingerprint", index=index, corpus=self.corpus).output.strip()
 
-    def calls(self, names: str, index: Path, variant: str = "") -> dict[str, list[int]]:
+    def calls(self, names: str, index: Path, run: Callable[..., Run], **options: str) -> dict[str, list[int]]:
         """System call -> the counts (from 1, each thread for itself) at which it concerns the index folder."""
         log = self.folder / "calls"
-        options = ("-y", "-o", str(log), "-e", f"trace={names}")
-        run = self.index(index, strace=options, variant=variant)
-        assert run.code == 0, run
+        ended = run(index, strace=("-y", "-o", str(log), "-e", f"trace={names}"), **options)
+        assert ended.code == 0, ended
         counts: dict[tuple[str, str], int] = {}
         found: dict[str, set[int]] = {}
         for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -275,6 +278,14 @@ def build(request: dict, embedder) -> None:
     cli.main()
 
 
+def ask(request: dict, embedder) -> None:
+    """`wenqu ask` a question that the old corpus answers."""
+    from bot import cli
+
+    sys.argv = ["wenqu", "ask", QUESTIONS[0], "--index", request["index"], "--corpus", request["corpus"]]
+    cli.main()
+
+
 def fingerprint(request: dict, embedder) -> None:
     """Say `state_of` the index."""
     _say(state_of(_settings(request), embedder))
@@ -375,7 +386,7 @@ def _forked(request: dict, embedder) -> None:
         if request["stopped"]:
             os.kill(os.getpid(), signal.SIGSTOP)
     try:
-        {"build": build, "force": build, "fingerprint": fingerprint}[request["action"]](request, embedder)
+        {"build": build, "force": build, "ask": ask, "fingerprint": fingerprint}[request["action"]](request, embedder)
     except SystemExit as end:
         code = end.code
     except BaseException:  # what the interpreter would do

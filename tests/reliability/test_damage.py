@@ -238,13 +238,34 @@ def test_a_link_is_damage_even_where_it_leads_to_the_same_bytes(copied, embedder
     assert elsewhere.exists()  # what a link led to is not ours to delete
 
 
-def test_an_unreadable_file_is_named(copied, embedder, monkeypatch):
-    def refused(file: Path) -> str:
-        raise PermissionError(13, "Permission denied", str(file))
+@pytest.mark.parametrize(
+    ("module", "reader", "file"),
+    [
+        (Path, "read_bytes", r"manifest\.json"),
+        (generations, "sha256", r"answers\.json"),
+        (Path, "read_text", r"dictionary\.json"),
+    ],
+)
+def test_an_unreadable_file_is_named(copied, embedder, monkeypatch, module, reader, file):
+    read = getattr(module, reader)
 
-    monkeypatch.setattr(generations, "sha256", refused)
-    with pytest.raises(IndexDamaged, match=r"manifest\.json \(Permission denied\)"):
+    def refused(path: Path, *args: object, **options: object) -> object:
+        if path.name == "CURRENT":
+            return read(path, *args, **options)
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(module, reader, refused)
+    with pytest.raises(IndexDamaged, match=rf"{file} \(Permission denied\)"):
         open_index(copied, embedder)
+
+
+def test_a_failed_read_of_a_moment_ends_with_it(copied, embedder, monkeypatch):
+    """The previous generation was opened in place of the live one, but is not to be gone on from."""
+    read, once = generations.sha256, iter(["not it"])
+    monkeypatch.setattr(generations, "sha256", lambda file: next(once, "") or read(file))
+    bot = Bot(copied, embedder)
+    assert bot.refresh() is None
+    assert not bot.index.degraded
 
 
 PLANTED = {

@@ -19,15 +19,27 @@ from bot.settings import load_settings
 
 ERRORS = ("ENOSPC", "EIO", "EROFS", "EACCES")
 CALLS = "write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,openat,mkdir,ftruncate,unlink,unlinkat"
+READS = "openat,read,pread64"
 
 
 def failing(scene: Scene, point: tuple[str, int, str]) -> tuple[Run, str, list[str]]:
     """A run in which one call fails, which index is there afterwards, and what the next run leaves over."""
     name, number, error = point
     work = scene.begin()
-    inject = ("-e", f"trace={name}", "-e", f"inject={name}:error={error}:when={number}")
-    run = scene.index(work, strace=("-o", "/dev/null", *inject))
+    run = scene.index(work, strace=injected(name, number, error))
     return run, scene.seen(work), judged_next(scene, work)
+
+
+def injected(name: str, number: int, error: str) -> tuple[str, ...]:
+    """The options of strace that make a call of each thread fail."""
+    return ("-o", "/dev/null", "-e", f"trace={name}", "-e", f"inject={name}:error={error}:when={number}")
+
+
+def some_of_each(calls: dict[str, list[int]], rng: random.Random, most: int) -> list[tuple[str, int]]:
+    """Some of every call, in the order given: those of few, such as rename, are not lost among those of many."""
+    return [
+        (name, number) for name, numbers in calls.items() for number in rng.sample(numbers, min(len(numbers), most))
+    ]
 
 
 def judged_next(scene: Scene, work: Path) -> list[str]:
@@ -54,14 +66,10 @@ def wrong(run: Run, seen: str, call: str = "") -> str:
 def test_every_call_that_fails_is_one_clear_line_and_the_old_index_serves(full, seed, promise):
     rng = random.Random(seed)
     scene = scenes()[0]
-    calls = scene.calls(CALLS, scene.begin())
+    calls = scene.calls(CALLS, scene.begin(), scene.index)
     points = [(name, number, error) for name, numbers in calls.items() for number in numbers for error in ERRORS]
-    if not full:  # some of every call: those of few, such as rename, are not lost among those of many
-        points = [
-            (name, number, rng.choice(ERRORS))
-            for name, numbers in calls.items()
-            for number in rng.sample(numbers, min(len(numbers), 4))
-        ]
+    if not full:
+        points = [(name, number, rng.choice(ERRORS)) for name, number in some_of_each(calls, rng, 4)]
     found = at_once(points, failing)
     bad = [(p, words) for p, (run, seen, _) in zip(points, found, strict=True) if (words := wrong(run, seen, p[0]))]
     bad += [(p, after) for p, (_, _, after) in zip(points, found, strict=True) if after]
@@ -78,6 +86,46 @@ def test_every_call_that_fails_is_one_clear_line_and_the_old_index_serves(full, 
     )
     assert not bad, bad
     assert ended[2, "old"] > 5
+
+
+def answering(scene: Scene, point: tuple[str, int]) -> tuple[Run, list[str]]:
+    """How a question ends one call of which fails, and what the next run leaves over."""
+    work = scene.begin()
+    assert scene.index(work).code == 0
+    return scene.ask(work, strace=injected(*point, "EIO")), judged_next(scene, work)
+
+
+@pytest.mark.skipif(not strace_works(), reason="strace is missing or may not trace here")
+def test_every_read_that_fails_is_an_answer_or_one_clear_line(full, seed, promise):
+    rng = random.Random(seed)
+    scene = scenes()[0]
+    work = scene.begin()
+    assert scene.index(work).code == 0
+    calls = scene.calls(READS, work, scene.ask)
+    points = some_of_each(calls, rng, 1000 if full else 8)
+    found = at_once(points, answering)
+    bad = [(point, *ended) for point, ended in zip(points, found, strict=True) if not_said(ended[0]) or ended[1]]
+    ended = Counter(run.code for run, _ in found)
+    promise(
+        "P3",
+        "a read that fails costs a question one line with the path and exit code 2, or nothing",
+        failing_reads=len(points),
+        answers=ended[0],
+        exit_2=ended[2],
+        wrong=len(bad),
+        seed=seed,
+    )
+    assert not bad, bad
+    assert min(ended[0], ended[2]) > 0
+
+
+def not_said(run: Run) -> bool:
+    """Whether a question ended in neither an answer nor, in the last line, what is wrong where and what cures it."""
+    if "Traceback" in run.output or "panicked at" in run.output:
+        return True
+    if run.code == 0:
+        return "西湖" not in run.output
+    return run.code != 2 or not re.search(r"/work/.* → ", run.output.splitlines()[-1])
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def killed_at(scene: Scene, point: tuple, variant: str = "") -> str:
 
 def points_of(names: tuple[str, ...], *, first: bool = False, variant: str = "") -> list[tuple]:
     scene = scenes()[0]
-    calls = scene.calls(",".join(names), scene.begin(first=first), variant)
+    calls = scene.calls(",".join(names), scene.begin(first=first), scene.index, variant=variant)
     return [(name, number, first) for name, numbers in calls.items() for number in numbers]
 
 
