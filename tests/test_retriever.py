@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from itertools import combinations, pairwise
 
 import pytest
 from conftest import write_articles
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot import retriever
 from bot.bridge import understand
@@ -71,6 +74,30 @@ def test_the_same_passage_in_two_files_is_shown_once(tmp_path, embedder):
     bot = Bot(load_settings(corpus=write_articles(tmp_path / "c", articles), index=tmp_path / "i"), embedder)
     bot.refresh()
     assert [hit.passage.article_id for hit in found(bot, "青岛人工智能")] == ["a.txt", "c.txt"]
+
+
+def test_what_follows_takes_the_place_of_duplicates(tmp_path, embedder):
+    teas = {"杭州": "龙井", "苏州": "碧螺春", "黄山": "毛峰", "安溪": "铁观音", "信阳": "毛尖"}
+    says = "龙井茶产于浙江杭州西湖一带。" * 3
+    others = {f"{i}.txt": f"第{i}家茶馆在{place},卖的是{tea}。" * 2 for i, (place, tea) in enumerate(teas.items())}
+    corpus = write_articles(tmp_path / "corpus", {f"same{i}.txt": says for i in range(6)} | others)
+    bot = Bot(load_settings(corpus=corpus, index=tmp_path / "index"), embedder)
+    bot.refresh()
+    hits = found(bot, "龙井茶产于哪里的茶馆", k=5)
+    texts = [hit.passage.text for hit in hits]
+    assert len(texts) == 5
+    assert len(set(texts)) == 5
+    assert texts == [hit.passage.text for hit in found(bot, "龙井茶产于哪里的茶馆", k=6)][:5]
+
+
+@given(st.lists(st.text(alphabet="ab中文国，\n é😀𫛸", max_size=40), min_size=1, max_size=8))
+def test_pairs_are_those_of_neighbouring_letters(texts):
+    letters = ["".join(c for c in text if c.isalnum() or ord(c) > 0xFFFF) for text in texts]
+    expected = [{a + b for a, b in pairwise(some)} for some in letters]
+    sizes, common = retriever._pairs(texts)
+    assert sizes.tolist() == list(map(len, expected))
+    for i, j in combinations(range(len(texts)), 2):
+        assert common[i, j] == len(expected[i] & expected[j])
 
 
 @pytest.mark.parametrize("question", ['"', "a AND NOT b", "title:x^9", "( * ) : -", "青岛\\ OR", "的", "吗呢"])
