@@ -5,8 +5,6 @@ Knows nothing of what answers: it orders passages, and `refusal` decides on the 
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,7 +32,6 @@ READ = 5
 HALF_POINTS = 5.0
 # Two passages with this share of common character pairs say the same: the better one is shown.
 _SAME = 0.8
-_RARE = 0xFFFF  # characters from here on are looked at no further
 
 
 def query_vector(query: Query, embedder: Embedder) -> Vectors:
@@ -179,9 +176,8 @@ def _pairs(texts: list[str]) -> tuple[Rows, Rows]:
 
     Python's sets of pairs, each compared with all, took five times as long.
     """
-    whole = "\n".join(text.replace("\n", "") for text in texts)
-    codes = np.frombuffer(whole.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    codes = codes[_letters()[np.minimum(codes, _RARE)]].astype(np.int64)
+    whole = "\n".join(map(ranker.letters, texts))
+    codes = np.frombuffer(whole.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.int64)
     ends = codes == ord("\n")
     pairs = (codes[:-1] << 21 | codes[1:]) << 16 | np.cumsum(ends)[1:]  # 21 bits a letter, 16 for the text
     pairs = np.sort(pairs[~(ends[:-1] | ends[1:])])
@@ -198,9 +194,3 @@ def _pairs(texts: list[str]) -> tuple[Rows, Rows]:
 def _changes(values: Rows) -> NDArray[np.bool_]:
     """Whether each differs from the one before it."""
     return np.append(True, values[1:] != values[:-1])[: len(values)]
-
-
-@cache
-def _letters() -> NDArray[np.bool_]:
-    """Whether a code is kept: letters, digits, all rare characters, and the line break that ends a text."""
-    return np.array([chr(code).isalnum() or chr(code) == "\n" for code in range(_RARE)] + [True])

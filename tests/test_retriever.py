@@ -92,7 +92,7 @@ def test_what_follows_takes_the_place_of_duplicates(tmp_path, embedder):
 
 @given(st.lists(st.text(alphabet="ab中文国，\n é😀𫛸", max_size=40), min_size=1, max_size=8))
 def test_pairs_are_those_of_neighbouring_letters(texts):
-    letters = ["".join(c for c in text if c.isalnum() or ord(c) > 0xFFFF) for text in texts]
+    letters = ["".join(c for c in text if c.isalnum()) for text in texts]
     expected = [{a + b for a, b in pairwise(some)} for some in letters]
     sizes, common = retriever._pairs(texts)
     assert sizes.tolist() == list(map(len, expected))
