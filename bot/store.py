@@ -128,7 +128,11 @@ class Store:
             self._ask("ATTACH ? AS delta", (_uri(delta),))
             self._parts.append("delta")
             self.gone = frozenset(row for (row,) in self._ask("SELECT row FROM delta.gone"))
-        self.names = _Names(self._ask, self._parts)
+
+    @property
+    def names(self) -> Mapping[str, Sequence[str]]:
+        """Joined pinyin -> words of the corpus; not kept, for it would keep the store from being freed at once."""
+        return _Names(self._ask, self._parts)
 
     def rows(self) -> list[int]:
         """The rows of all passages."""
