@@ -205,10 +205,7 @@ def picture(figures: dict[str, dict[str, float]], key: str, title: str) -> None:
 
 
 def peers(options: argparse.Namespace) -> None:
-    """Measure all engines in turn, in several rounds; those that are not named keep their figures of before.
-
-    Of 12 rounds on a shared machine half took 5.5 ms and half 8: three rounds left it to chance which an engine met.
-    """
+    """Measure all engines in turn, in several rounds; those that are not named keep their figures of before."""
     folder, questions = prepare(options.work, options.passages, options.questions)
     kept = OUT / f"peers-{options.passages}"
     figures = json.loads(kept.with_suffix(".json").read_text()) if kept.with_suffix(".json").exists() else {}
@@ -240,6 +237,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--passages", type=int, default=20_000)
     parser.add_argument("--questions", type=int, default=200, help="of each language")
+    # Of 12 rounds on a shared machine half took 5.5 ms and half 8: three left it to chance which an engine met.
     parser.add_argument("--rounds", type=int, default=8, help="of questions; slow engines have one")
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--work", type=Path, default=Path.home() / ".cache" / "wenqu" / "benchmark")

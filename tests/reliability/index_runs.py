@@ -130,6 +130,11 @@ def strace_works() -> bool:
         return False
 
 
+def injected(name: str, number: int, what: str) -> tuple[str, ...]:
+    """The options of strace that do something, `error=EIO` or `signal=SIGKILL`, at a call of each thread."""
+    return ("-o", "/dev/null", "-e", f"trace={name}", "-e", f"inject={name}:{what}:when={number}")
+
+
 class Scene:
     """An index of an old corpus, and the corpus that has changed since."""
 
@@ -155,6 +160,12 @@ class Scene:
         shutil.rmtree(work, ignore_errors=True)
         if not first:
             shutil.copytree(self.old, work, symlinks=True)
+        return work
+
+    def begin_new(self) -> Path:
+        """A folder with the old index and the new one, which is live."""
+        work = self.begin()
+        assert self.index(work).code == 0
         return work
 
     def index(self, index: Path, **options: object) -> Run:

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 
 import pytest
-from index_runs import Scene, at_once, scenes, strace_works
+from index_runs import Scene, at_once, injected, scenes, strace_works
 
 needs_strace = pytest.mark.skipif(not strace_works(), reason="strace is missing or may not trace here")
 SYNCS = ("fsync", "fdatasync", "rename", "renameat", "renameat2")
@@ -20,8 +20,7 @@ def killed_at(scene: Scene, point: tuple, variant: str = "") -> str:
     if name == "time":
         scene.index(work, variant=variant, kill_after=number)
     else:
-        inject = ("-e", f"trace={name}", "-e", f"inject={name}:signal=SIGKILL:when={number}")
-        run = scene.index(work, variant=variant, strace=("-o", "/dev/null", *inject))
+        run = scene.index(work, variant=variant, strace=injected(name, number, "signal=SIGKILL"))
         if run.code != -9:
             return f"not killed: {run}"
     return scene.after(work)
