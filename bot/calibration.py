@@ -1,4 +1,4 @@
-"""Fit the refusal's confidence to questions that a corpus answers and questions that it does not."""
+"""Fits the confidence for refusals to questions that a corpus answers and questions that it does not."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bot import evidence, refusal, retriever
-from bot.bridge import understand
+from bot.answer import evidence, refusal, retrieve
+from bot.answer.features import QueryFeatures
+from bot.answer.query import understand
 from bot.errors import CorpusError
 from bot.evaluation import Question, auroc
 from bot.pipeline import Bot
-from bot.ranker import Asked
-from bot.text import language
+from bot.text.fold import language
 
-# Fewer questions of a class than this say too little to move the shipped weights.
+# With fewer questions of a class, the shipped weights are not changed.
 MIN_QUESTIONS = 10
-# How strongly a refit is drawn to the weights it starts from: 20 questions move them a little, 2,000 freely.
+# How strongly a fit is pulled towards its starting weights: a few questions change them a little, thousands a lot.
 PENALTY = 0.5
 Array = npt.NDArray[np.float64]
 Observations = Sequence[tuple[Mapping[str, float], bool]]  # signals, and whether the corpus answers
@@ -27,7 +27,10 @@ Observations = Sequence[tuple[Mapping[str, float], bool]]  # signals, and whethe
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Weights of one language, and how they do in cross-validation at the threshold that was asked for."""
+    """Weights for one language, and how they perform in cross-validation at the given threshold.
+
+    `guesses` pairs each held-out confidence with whether the question is answerable.
+    """
 
     weights: dict[str, float]
     answerable: int
@@ -39,45 +42,51 @@ class Fit:
 
 
 def observe(bot: Bot, questions: Sequence[tuple[str, bool]]) -> dict[str, list[tuple[Mapping[str, float], bool]]]:
-    """Language -> the raw signals of each question's first hit, and whether the corpus answers it."""
+    """Language -> for each question, the raw signals of its first hit and whether the corpus answers it."""
     found: dict[str, list[tuple[Mapping[str, float], bool]]] = {"zh": [], "en": []}
-    index = bot.index
+    index = bot.live.get()
     for text, answerable in questions:
         query = understand(text, index.store.names, index.dictionary)
-        asked = Asked.of(query)
-        vector = retriever.query_vector(query, bot.embedder)
-        hits = retriever.search(index, asked, vector, 1)
+        asked = QueryFeatures.from_query(query)
+        vector = retrieve.query_vector(query, bot.embedder)
+        hits = retrieve.search(index, asked, vector, 1, reader=bot.reader)
         if hits and query.terms:
-            (marked,) = evidence.mark(asked, [hits[0].passage], vector, bot.embedder)
+            (marked,) = evidence.mark(asked, [hits[0].passage], vector, bot.embedder, bot.reader)
             found[language(query.folded)].append((refusal.signals(query, hits[0], marked), answerable))
     return found
 
 
 def fit(
-    observations: Observations, start: Mapping[str, float] | None = None, threshold: float = 0.5, folds: int = 5
+    observations: Observations,
+    start: Mapping[str, float] | None = None,
+    threshold: float = 0.5,
+    folds: int = 5,
+    names: Sequence[str] = refusal.SIGNALS,
 ) -> Fit:
-    """A logistic regression with balanced classes, drawn to `start`; its figures are of held-out folds.
+    """A logistic regression with balanced classes, regularised towards `start`, with figures from held-out folds.
 
-    Raises CorpusError when either class has fewer than 10 questions.
+    A signal that an observation lacks counts as 0.
+
+    Raises CorpusError if either class has fewer than 10 questions.
     """
-    x: Array = np.array([[1.0, *(signals[name] for name in refusal.SIGNALS)] for signals, _ in observations])
+    x: Array = np.array([[1.0, *(signals.get(name, 0.0) for name in names)] for signals, _ in observations])
     y = np.array([answerable for _, answerable in observations], dtype=bool)
     if min(y.sum(), (~y).sum()) < MIN_QUESTIONS:
         raise CorpusError(
-            f"问题太少: {int(y.sum())} 个有答案,{int((~y).sum())} 个没有答案",
+            f"问题太少：{int(y.sum())} 个有答案，{int((~y).sum())} 个没有答案",
             f"each kind of question needs at least {MIN_QUESTIONS}",
-            "add questions, those without an answer with an empty evidence_any",
+            "add questions; leave evidence_any empty for those without an answer",
         )
-    begin = np.array([(start or {}).get(name, 0.0) for name in ("bias", *refusal.SIGNALS)])
+    begin = np.array([(start or {}).get(name, 0.0) for name in ("bias", *names)])
     fold = np.random.default_rng(0).permutation(len(y)) % folds
     guesses = np.zeros(len(y))
     for held_out in range(folds):
-        weights = _minimise(x[fold != held_out], y[fold != held_out], begin)
+        weights = _minimise(x[fold != held_out], y[fold != held_out], begin, names)
         guesses[fold == held_out] = _sigmoid(x[fold == held_out] @ weights)
-    weights = _minimise(x, y, begin)
+    weights = _minimise(x, y, begin, names)
     yes, no = guesses[y], guesses[~y]
     return Fit(
-        dict(zip(("bias", *refusal.SIGNALS), (round(float(w), 4) for w in weights), strict=True)),
+        dict(zip(("bias", *names), (round(float(w), 4) for w in weights), strict=True)),
         len(yes),
         len(no),
         auroc(list(yes), list(no)) or 0.0,
@@ -92,8 +101,8 @@ def _sigmoid(z: Array) -> Array:
     return result
 
 
-def _minimise(x: Array, y: npt.NDArray[np.bool_], begin: Array) -> Array:
-    """The weights of the least log loss, each class counting as much as the other."""
+def _minimise(x: Array, y: npt.NDArray[np.bool_], begin: Array, names: Sequence[str]) -> Array:
+    """The weights with the least log loss, with both classes weighted equally."""
     from scipy.optimize import minimize  # type: ignore[import-untyped]
 
     share = np.where(y, len(y) / (2 * y.sum()), len(y) / (2 * (~y).sum()))
@@ -104,16 +113,16 @@ def _minimise(x: Array, y: npt.NDArray[np.bool_], begin: Array) -> Array:
         slope = x.T @ (share * (_sigmoid(z) - y)) + 2 * PENALTY * (weights - begin)
         return float(value), slope
 
-    # What speaks for an answer never lowers the confidence and what is missing never raises it, whatever a sample says.
-    bounds = [(None, None), *((None, 0) if name.endswith("_missing") else (0, None) for name in refusal.SIGNALS)]
+    # Whatever a sample says, evidence must never lower the confidence and missing terms must never raise it.
+    bounds = [(None, None), *((None, 0) if name.endswith("_missing") else (0, None) for name in names)]
     found: Array = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds).x
     return found
 
 
 def recalibrate(bot: Bot, questions: Sequence[Question]) -> dict[str, Fit]:
-    """Refit to a user's own questions and keep the weights beside the index, where the bot finds them.
+    """Fit the weights to a user's own questions and store them in the index folder, where the bot finds them.
 
-    A language with too few questions keeps the shipped weights. Raises CorpusError when that is so for both.
+    A language with too few questions keeps the shipped weights; raises CorpusError if both have too few.
     """
     observed = observe(bot, [(question.text, bool(question.evidence)) for question in questions])
     fits: dict[str, Fit] = {}

@@ -5,228 +5,267 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from io import BufferedReader
+from typing import TYPE_CHECKING, Any
 
-from bot import evidence, refusal, retriever
-from bot.bridge import checked_question, understand
-from bot.builder import Progress, Summary, build_index
-from bot.corpus import scan
-from bot.curated import CuratedAnswer
-from bot.embedder import load_embedder
-from bot.errors import IndexDamaged, IndexMissing, IndexSuperseded, WenquError
-from bot.explanation import ExplainedHit, Explanation, matches
-from bot.followup import standalone
-from bot.generations import current_generation, tidy
-from bot.index import Index, is_stale, open_index, open_whole
-from bot.ranker import Asked
-from bot.settings import Settings
-from bot.text import fold, language
-from bot.types import Answer, Article, Embedder, Evidence, Hit, Passage, Query, Turn
+from bot.answer import evidence, refusal, retrieve
+from bot.answer.examples import Examples
+from bot.answer.explanation import Explanation, explained
+from bot.answer.features import QueryFeatures
+from bot.answer.followup import standalone
+from bot.answer.query import checked_question, understand
+from bot.answer.reader.reader import load_reader
+from bot.answer.short import short_answer
+from bot.corpus.curated import CuratedAnswer
+from bot.corpus.original import open_original
+from bot.errors import IndexMissing, QueryError
+from bot.index.build import Progress, Summary
+from bot.index.candidates import LEGS, candidates
+from bot.index.embedder import load_embedder
+from bot.index.live import LiveIndex
+from bot.index.opened import Index
+from bot.index.pictures import Pictures
+from bot.settings import Settings, load_settings
+from bot.text.fold import fold, language
+from bot.types import (
+    Answer,
+    Document,
+    Done,
+    Embedder,
+    Event,
+    Evidence,
+    Generation,
+    Hit,
+    KeptPicture,
+    Passage,
+    Query,
+    Sources,
+    Span,
+    Text,
+    Turn,
+)
 
 if TYPE_CHECKING:
-    from bot.llm import Writer
+    from bot.answer.llm.writer import Writer
 
 REFUSAL = {"zh": "资料中没有找到相关内容。", "en": "The articles hold nothing that answers this."}
-# Questions that are looked up at a time; the others wait. Where 32 threads take Python's lock from one another, two
-# processes answer 68 questions a second; of two threads each, 91 to 127 (scripts/benchmark_http.py).
+# How many questions a process looks up at a time; others wait. More threads would compete for Python's lock: with 32 of
+# them a server answered fewer questions a second (scripts/EXPERIMENTS.md, What a question costs).
 _AT_WORK = 2
-# A further source is shown when its fused score is at least this share of the first one's.
+# A further source is shown if its score is at least this share of the first one's.
 _WORTH_SHOWING = 0.5
+# ... and if the reader's log-odds that it answers are at least this (scripts/EXPERIMENTS.md, The reader).
+_PROVES = -4.0
+_PICTURES = 2  # beside a source at most; the reading pane has all of them
 
 
 class Bot:
-    """A corpus that answers. Thread-safe; swaps to a new generation of the index by itself."""
+    """Answers questions from a corpus. Thread-safe; switches to a new generation of the index by itself."""
 
-    def __init__(self, settings: Settings, embedder: Embedder | None = None) -> None:
-        """Load the embedder; the index is opened by the first question. Raises ModelError and SettingsError."""
-        self.settings = settings
-        self._writer = _writer(settings) if settings.llm_url else None
-        self.embedder = embedder or load_embedder(settings.model)
-        self._opening = threading.Lock()
+    def __init__(self, settings: Settings | None = None, embedder: Embedder | None = None, **single: object) -> None:
+        """Take `settings`, or single settings by name (`corpus="notes"`) with the rest from the environment.
+
+        Loads the embedder; the first question opens the index. Raises ModelError and SettingsError.
+        """
+        if settings is not None and single:
+            raise TypeError(f"either settings or single ones: {', '.join(single)}")
+        self.settings = load_settings(**single) if settings is None else settings
+        self._writer = _writer(self.settings) if self.settings.llm_url else None
+        self.embedder = embedder or load_embedder(self.settings.model)
+        self.reader, self._reader_problem = load_reader(self.embedder)
+        self.live = LiveIndex(self.settings, self.embedder)
+        self._examples = Examples()
+        self._building = threading.Lock()
         self._at_work = threading.Semaphore(_AT_WORK)
-        self._index: Index | None = None
-        self._current: str | None = None
 
     def refresh(self, progress: Progress = lambda done, total: None) -> Summary | None:
-        """Build the index where there is none or the corpus has changed since; None when nothing was to do.
+        """Build the index if there is none or the corpus has changed; None if there was nothing to do.
 
-        Raises what build_index and open_index raise: an index that is damaged or was made by another model is not
-        built over.
+        Raises as build_index and open_index do: an index that is damaged or was made by another model is not
+        overwritten.
         """
-        while True:
-            try:
-                base = self.index
-                if "index" in base.degraded:
-                    base = self._live()
-            except IndexMissing:
-                return build_index(self.settings, self.embedder, progress)
-            seen = scan(self.settings.corpus)
-            if not is_stale(seen, base):
-                tidy(self.settings.index)
-                return None
-            with suppress(IndexSuperseded):
-                return build_index(self.settings, self.embedder, progress, base=base, seen=seen)
+        return self.live.refresh(progress)
+
+    def ask(self, question: str, history: Sequence[Turn] = ()) -> Answer:
+        """The answer with at most `sources` passages, or a refusal.
+
+        The text is a curated answer, a model's wording or the best sentence. `history` has the earlier turns, latest
+        last; a question that refers to them is made to stand alone. Raises QueryError if the question is not valid, and
+        CorpusError, IndexDamaged or IndexMismatch if there is no usable index.
+        """
+        *_, last = self.stream(question, history)
+        assert isinstance(last, Done)
+        return last.answer
+
+    def stream(self, question: str, history: Sequence[Turn] = ()) -> Generator[Event, None, None]:
+        """The same answer as events: first Sources, then Text in pieces, last Done.
+
+        Raises as `ask` does, before the first event. Closing the generator stops the model.
+        """
+        index = self._index()
+        with self._at_work:
+            answer = self._found(index, question, history).answer
+        yield Sources(answer)
+        if self._writer is None or answer.refused or answer.mode == "curated":  # people's words are not reworded
+            yield Text(answer.text)
+            yield Done(answer)
+            return
+        yield from self._writer.word(answer, lambda said: _understood(said, index))
+
+    def search(self, question: str, k: int, legs: tuple[str, ...] = LEGS) -> list[Hit]:
+        """The `k` best hits for a question, whether or not they answer it. Raises as `ask` does."""
+        index = self._index()
+        with self._at_work:
+            checked = checked_question(question, self.settings.max_question)
+            query = _understood(checked, index)
+            vector = retrieve.query_vector(query, self.embedder)
+            return retrieve.search(index, QueryFeatures.from_query(query), vector, k, legs, self.reader)
+
+    def explain(self, question: str, k: int, history: Sequence[Turn] = ()) -> Explanation:
+        """The `k` best hits with the terms that each contains, and whether and how `ask` answers.
+
+        Raises as `ask` does.
+        """
+        index = self._index()
+        with self._at_work:
+            found = self._found(index, question, history, k)
+            return explained(found.query, found.hits[:k], found.answer, self.settings.threshold)
+
+    def source(self, passage_id: str) -> tuple[Passage, Document] | None:
+        """A passage of the live generation with its whole document, or None if there is none with that id."""
+        store = self._index().store
+        passage = store.passage(passage_id)
+        document = store.document(passage.document) if passage else None
+        return (passage, document) if passage and document else None
+
+    def original(self, passage_id: str) -> tuple[str, BufferedReader] | None:
+        """The path of the file that a passage is from, and the file, opened; None if it is not what was read."""
+        store = self._index().store
+        passage = store.passage(passage_id)
+        known = store.file(passage.document) if passage else None
+        opened = open_original(self.settings.corpus, *known) if known else None
+        return (known[0].path, opened) if known and opened else None
+
+    def pictures(self, document_id: str) -> list[KeptPicture]:
+        """The pictures of a document of the live generation, in reading order."""
+        return self._index().store.pictures(document_id)
+
+    def picture(self, name: str) -> tuple[bytes, str] | None:
+        """The bytes and the media type of a picture by its hash; None if no document has it, or its file is damaged."""
+        kind = self._index().store.picture_type(name)
+        data = Pictures(self.settings.index).read(name) if kind else None
+        return (data, kind) if data and kind else None
+
+    def document(self, document_id: str) -> Document | None:
+        """A document of the live generation, or None if there is none with that id."""
+        return self._index().store.document(document_id)
+
+    def examples(self) -> tuple[str, ...]:
+        """At most four questions that the articles answer, made from the articles themselves."""
+        index = self._index()
+        return self._examples.drawn(index.generation, index.store, self._answers)
+
+    def info(self) -> dict[str, dict[str, Any]]:
+        """What the live generation contains, by section. Raises IndexMissing, IndexDamaged and IndexMismatch."""
+        return self.live.get().report()
+
+    def generation(self) -> Generation:
+        """Name and size of the live generation, which is opened if necessary. Raises as `info` does."""
+        index = self.live.get()
+        return Generation(index.generation, index.manifest["articles"], index.manifest["passages"])
 
     def stop(self) -> None:
-        """End what a model is writing: the answers under way fall back to their passages, and so do later ones."""
+        """Stop the model: answers in progress fall back to their passages, and so do later ones."""
         if self._writer is not None:
             self._writer.stop()
 
-    @property
-    def index(self) -> Index:
-        """The live generation, opened when CURRENT names a new one; a damaged one never replaces the one in use.
-
-        One request opens a new one, the others go on with the one they have; only the very first opening blocks. Take
-        it once for all of an answer: the generation that it names stays open as long as somebody holds it.
-        """
-        opened = self._index
-        if opened is None:
-            with self._opening:
-                return self._index or self._open(None)
-        if self._seen() != self._current and self._opening.acquire(blocking=False):
-            try:
-                return self._open(opened)
-            finally:
-                self._opening.release()
-        return opened
-
-    @property
-    def opened(self) -> bool:
-        """Whether there is a generation to answer from."""
-        return self._index is not None
-
-    def _seen(self) -> str | None:
+    def _index(self) -> Index:
+        """The live generation; if there is none yet, it is built."""
         try:
-            return current_generation(self.settings.index)
-        except IndexDamaged as error:
-            return str(error)
+            return self.live.get()
+        except IndexMissing:
+            with self._building:
+                self.refresh()
+            return self.live.get()
 
-    def _open(self, opened: Index | None) -> Index:
-        """A new generation in place of the opened one, which stays where the new one cannot be used."""
-        current = self._seen()
+    def _answers(self, question: str) -> bool:
         try:
-            if opened:
-                opened = open_index(self.settings, self.embedder, opened)
-            else:
-                opened = open_whole(self.settings, self.embedder)
-        except WenquError as error:
-            if opened is None:
-                raise
-            opened.degraded["index"] = str(error)
-        self._index, self._current = opened, current
-        return opened
+            return not self.explain(question, 1).refused
+        except QueryError:
+            return False
 
-    def _live(self) -> Index:
-        """The live generation and no other, opened anew. Raises what is wrong with it."""
-        with self._opening:
-            current = self._seen()
-            index = open_index(self.settings, self.embedder)
-            self._index, self._current = index, current
-        return index
-
-    def search(self, question: str, k: int, legs: tuple[str, ...] = retriever.LEGS) -> list[Hit]:
-        """The `k` best hits for a question, whether or not they answer it. Raises QueryError."""
-        index = self.index
-        with self._at_work:
-            query = self._understood(question, index)
-            return retriever.search(index, Asked.of(query), retriever.query_vector(query, self.embedder), k, legs)
-
-    def ask(self, question: str, history: Sequence[Turn] = ()) -> Answer:
-        """The answer: people's own, a model's words or the best sentence, and at most `sources` passages; or a refusal.
-
-        `history` are the turns before, the last one last: a question that leans on them is made to stand alone.
-        Raises QueryError for what is no question, IndexMissing and IndexDamaged when there is nothing to ask.
-        """
-        *_, answer = self.stream(question, history)
-        assert isinstance(answer, Answer)
-        return answer
-
-    def stream(self, question: str, history: Sequence[Turn] = ()) -> Generator[Answer | str, None, None]:
-        """First the answer as the passages give it, then the text to show in pieces, last the whole answer.
-
-        Raises what ask raises, before anything comes. Closing it ends a model's work.
-        """
-        index = self.index
-        answer = self._found(index, question, history)
-        yield answer
-        if self._writer is None or answer.refused or answer.mode == "curated":  # people's words stay as they are
-            yield from (answer.text, answer)
-            return
-        yield from self._writer.word(answer, lambda said: understand(said, index.store.names, index.dictionary))
-
-    def found(self, question: str, history: Sequence[Turn] = ()) -> Answer:
-        """The answer in the passages' own words, with the evidence marked, or a refusal; no model is asked."""
-        return self._found(self.index, question, history)
-
-    def _found(self, index: Index, question: str, history: Sequence[Turn]) -> Answer:
-        with self._at_work:
-            return self._looked_up(index, question, history)
-
-    def _looked_up(self, index: Index, question: str, history: Sequence[Turn]) -> Answer:
+    def _found(self, index: Index, question: str, history: Sequence[Turn], k: int = 0) -> _Found:
+        """The answer from the passages; with `k` (for explanations) hits are found even if a curated answer matches."""
         clock = _Clock()
         checked = checked_question(question, self.settings.max_question)
         understood = standalone(checked, history)
         leaned = "" if understood == checked else understood
-        query = self._understood(understood, index)
-        vector = retriever.query_vector(query, self.embedder)
+        query = _understood(understood, index)
+        vector = retrieve.query_vector(query, self.embedder)
         clock.lap("understand")
-        if written := index.curated.match(query.folded, vector):
-            return _curated(question, leaned, written, index, clock.laps)
-        degraded = dict(index.degraded)
-        asked = Asked.of(query)
-        hits = retriever.search(index, asked, vector, self.settings.sources, degraded=degraded)
+        # A curated question may go by any of the names, so it is compared with and without those of the dictionary.
+        plain = [self.embedder.encode_query(query.folded)] if query.other_names else []
+        written = index.curated.match(query.folded, vector, *plain)
+        if written and not k:
+            return _Found(query, [], _curated(question, leaned, written, index, clock.laps))
+
+        asked = QueryFeatures.from_query(query)
+        found = candidates(index, query, vector)
+        hits = retrieve.ranked(index, asked, found, max(k, self.settings.sources), self.reader)
+        shown = hits[: self.settings.sources]
         clock.lap("retrieve")
-        marked = evidence.mark(asked, [hit.passage for hit in hits], vector, self.embedder)
+        marked = evidence.mark(asked, [hit.passage for hit in shown], vector, self.embedder, self.reader)
         clock.lap("evidence")
         weights, problem = refusal.load_weights(self.settings.index)
-        confidence = refusal.confidence(query, hits, marked[0] if marked else None, weights)
-        refused = confidence < self.settings.threshold
-        found: tuple[Evidence, ...] = ()
-        if not refused:
-            worth = [i for i, hit in enumerate(hits) if hit.score >= _WORTH_SHOWING * hits[0].score]
-            found = tuple(Evidence(hits[i], marked[i].spans, number) for number, i in enumerate(worth, start=1))
-        text = _refusal(question, query) if refused else _answer_text(found[0])
-        degraded |= {"refusal": problem} if problem else {}
-        mode = "lexical_only" if "vectors" in degraded else "stale_generation" if "index" in degraded else "passages"
+        confidence = refusal.confidence(query, shown, marked[0] if marked else None, weights)
+        refused = not hits or confidence < self.settings.threshold
+        proof = () if refused else _proof(index, shown, marked)
+        text = _refusal(question, query) if refused else _answer_text(proof[0])
+        short = "" if refused else short_answer(asked, shown[0].passage, marked[0])
         clock.lap("refusal")
-        return Answer(question, text, refused, confidence, found, mode, degraded, index.generation, clock.laps, leaned)
+        if written:
+            return _Found(query, hits, _curated(question, leaned, written, index, clock.laps))
 
-    def explain(self, question: str, k: int) -> Explanation:
-        """The `k` best hits with the terms that each one holds, and whether the bot would answer.
-
-        Raises what ask raises.
-        """
-        index = self.index  # one generation for all of it
-        query = self._understood(question, index)
-        vector = retriever.query_vector(query, self.embedder)
-        asked = Asked.of(query)
-        hits = retriever.search(index, asked, vector, k)
-        first = next(iter(evidence.mark(asked, [hit.passage for hit in hits[:1]], vector, self.embedder)), None)
-        weights, _ = refusal.load_weights(self.settings.index)
-        confidence = refusal.confidence(query, hits, first, weights)
-        explained = tuple(ExplainedHit(hit, *matches(query, hit.passage)) for hit in hits)
-        threshold = self.settings.threshold
-        return Explanation(
-            question, query.terms, explained, confidence, threshold, confidence < threshold, index.generation
+        degraded = index.degraded | _named(vectors=found.problem, refusal=problem, reader=self._reader_problem)
+        mode = "lexical_only" if "vectors" in degraded else "stale_generation" if "index" in degraded else "passages"
+        return _Found(
+            query,
+            hits,
+            Answer(
+                question,
+                text,
+                refused,
+                confidence,
+                proof,
+                mode,
+                degraded,
+                index.generation,
+                clock.laps,
+                leaned,
+                short=short,
+            ),
         )
 
-    def _understood(self, question: str, index: Index) -> Query:
-        checked = checked_question(question, self.settings.max_question)
-        return understand(checked, index.store.names, index.dictionary)
 
-    def source(self, passage_id: str) -> tuple[Passage, Article] | None:
-        """A passage of the live generation with its whole article, or None where there is none of that id."""
-        store = self.index.store
-        passage = store.passage(passage_id)
-        article = store.article(passage.article_id) if passage else None
-        return (passage, article) if passage and article else None
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The query, its hits, and the answer that follows from them."""
+
+    query: Query
+    hits: list[Hit]
+    answer: Answer
 
 
 def _writer(settings: Settings) -> Writer:
-    from bot.llm import Writer  # imported here: its HTTP client would cost every start 0.15 s
+    from bot.answer.llm.writer import Writer  # imported here because its HTTP client would slow down every start
 
     return Writer(settings)
+
+
+def _understood(text: str, index: Index) -> Query:
+    """The query for a text, by the names and the dictionary of a generation."""
+    return understand(text, index.store.names, index.dictionary)
 
 
 def _curated(question: str, leaned: str, written: CuratedAnswer, index: Index, timings: dict[str, float]) -> Answer:
@@ -235,8 +274,34 @@ def _curated(question: str, leaned: str, written: CuratedAnswer, index: Index, t
     return Answer(question, written.answer, False, 1.0, (), "curated", degraded, index.generation, timings, **source)
 
 
+def _proof(index: Index, hits: Sequence[Hit], marked: Sequence[evidence.Marked]) -> tuple[Evidence, ...]:
+    """The first hit, whatever its score, and those that are not much worse and prove something, with their marks."""
+    least = _WORTH_SHOWING * hits[0].score
+    worth = [0, *(i for i in range(1, len(hits)) if hits[i].score >= least > 0 and _proves(marked[i]))]
+    return tuple(_evidence(index, hits[i], marked[i].spans, number) for number, i in enumerate(worth, start=1))
+
+
+def _proves(marked: evidence.Marked) -> bool:
+    return marked.read is None or marked.read.worth >= _PROVES
+
+
+def _evidence(index: Index, hit: Hit, spans: tuple[Span, ...], number: int) -> Evidence:
+    passage = hit.passage
+    # What stands directly after a passage has at most the offset at which the next one begins.
+    after, until = passage.start - (passage.start == 0), passage.end + 2
+    pictures = index.store.pictures(passage.document, after, until)[:_PICTURES]
+    return Evidence(hit, spans, number, _page(index, passage, spans), tuple(pictures))
+
+
+def _page(index: Index, passage: Passage, spans: Sequence[Span]) -> int:
+    """The page of the first span; a passage may begin on the page before."""
+    if not passage.page or not spans:
+        return passage.page
+    return index.store.page(passage.document, passage.start + spans[0].start)
+
+
 def _refusal(question: str, query: Query) -> str:
-    """In the language that was typed; of a question in pinyin alone, in that of its reading."""
+    """The refusal in the language that was typed; a question in pinyin counts as Chinese."""
     return REFUSAL[language(fold(question) if question != query.text else query.folded)]
 
 
@@ -246,8 +311,12 @@ def _answer_text(first: Evidence) -> str:
     return " ".join(text[span.start : span.end] for span in first.spans) + f" [{first.number}]"
 
 
+def _named(**problems: str) -> dict[str, str]:
+    return {part: why for part, why in problems.items() if why}
+
+
 class _Clock:
-    """Milliseconds of each stage, and of the whole."""
+    """Milliseconds of each stage, and in total."""
 
     def __init__(self) -> None:
         self._begun = self._last = time.perf_counter()

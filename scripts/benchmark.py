@@ -22,10 +22,11 @@ from pathlib import Path
 import numpy as np
 from benchmark_engines import ENGINES, lines
 
-from bot.embedder import BUNDLED_FOLDER
+from bot.corpus.passages import cut
+from bot.corpus.readers.plain import txt
 from bot.evaluation import Question, is_relevant, read_questions
-from bot.passages import cut
-from bot.types import Article, Passage
+from bot.index.embedder import BUNDLED_FOLDER
+from bot.types import Document, Passage
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "scripts" / "benchmark"
@@ -94,7 +95,8 @@ def write_passages(folder: Path, wanted: int) -> None:
                 if count >= wanted:
                     return
                 (folder / "corpus" / name).write_text(text, encoding="utf-8")
-                for passage in cut(Article(name, "", text, name))[0]:
+                parsed = txt.read(text.encode())
+                for passage in cut(Document(name, parsed.title, parsed.text, name, parsed.blocks)):
                     out.write(json.dumps({"article": name, "text": passage.text}, ensure_ascii=False) + "\n")
                     count += 1
 

@@ -55,12 +55,12 @@ class Wenqu:
         self.bot = Bot(self.settings)
 
     def build(self, passages: list[dict]) -> None:
-        from bot.builder import build_index
+        from bot.index.build import build_index
 
         build_index(self.settings, self.bot.embedder)
 
     def load(self) -> None:
-        assert self.bot.index
+        assert self.bot.live.get()
 
     def search(self, question: str) -> list[str]:
         return [hit.passage.text for hit in self.bot.search(question, K)]

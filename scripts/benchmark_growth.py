@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from benchmark import OUT, ROOT, SHARED, news, size
 
-from bot.engines.faiss import EXACT_UP_TO
+from bot.index.engines.faiss import EXACT_UP_TO
 
 SOURCE = SHARED / "eval" / "xquad_even"
 LETTERS = 282  # a passage of the news has so many on average
@@ -120,7 +120,7 @@ def ask(folder: Path) -> dict[str, float]:
     from bot.evaluation import evaluate, read_questions
     from bot.pipeline import Bot
     from bot.settings import load_settings
-    from bot.watch import Watch
+    from bot.web.watch import Watch
 
     begun = time.perf_counter()
     bot = Bot(load_settings())
@@ -145,7 +145,7 @@ def ask(folder: Path) -> dict[str, float]:
     time.sleep(2)
     watched = [changed(bot, folder, year, lambda folder: None) for year in range(1811, 1816)]
     watching.stop()
-    index = bot.index.manifest
+    index = bot.live.get().manifest
     return {
         "articles": index["articles"],
         "passages": index["passages"],

@@ -60,17 +60,17 @@ def serve(options: argparse.Namespace) -> None:
     import uvicorn
     from fastapi import FastAPI
 
+    from bot.channels import slack, wecom
     from bot.channels.tencent_api import Api
     from bot.pipeline import Bot
     from bot.settings import load_settings
-    from bot.surfaces import slack, slack_replies, wecom
 
     class SlowBot(Bot):
         def ask(self, question: str, history=()):
             time.sleep(options.seconds)
             return super().ask(question, history)
 
-    slack_replies.API = f"{options.platform}/api/"
+    slack.API = f"{options.platform}/api/"
     settings = load_settings(
         index=options.index, slack_bot_token="xoxb-1", slack_signing_secret=SECRET, wecom_agent_id=1
     )
@@ -78,7 +78,7 @@ def serve(options: argparse.Namespace) -> None:
     bot.refresh()
     app = FastAPI()
     app.include_router(slack.router(bot, settings))
-    crypto = Crypto.of(TOKEN, KEY, CORP, "WENQU_WECOM_AES_KEY")
+    crypto = Crypto.from_keys(TOKEN, KEY, CORP, "WENQU_WECOM_AES_KEY")
     app.include_router(wecom.routes(bot, settings, crypto, Api.wecom(CORP, "secret", options.platform)))
     uvicorn.run(app, port=options.port, log_level="warning", timeout_graceful_shutdown=10)
 
@@ -107,7 +107,7 @@ def wecom_request(number: int) -> tuple[str, dict]:
     """A text message, encrypted."""
     fields = {"ToUserName": CORP, "FromUserName": "u", "CreateTime": 1, "MsgType": "text", "Content": QUESTION}
     now, nonce = int(time.time()), secrets.token_hex(6)
-    found = sealed(Crypto.of(TOKEN, KEY, CORP, ""), written({**fields, "MsgId": str(number)}), nonce, now)
+    found = sealed(Crypto.from_keys(TOKEN, KEY, CORP, ""), written({**fields, "MsgId": str(number)}), nonce, now)
     query = {"msg_signature": found["MsgSignature"], "timestamp": str(now), "nonce": nonce}
     return "/wecom", {"content": written({"Encrypt": found["Encrypt"]}), "params": query}
 

@@ -1,4 +1,4 @@
-"""What the README promises, measured: python scripts/check_reliability.py [--full] [--seed N] [-k WORDS].
+"""What the manual promises, measured: python scripts/check_reliability.py [--full] [--seed N] [-k WORDS].
 
 Runs tests/reliability and prints a line for each figure: the promise, what holds, the numbers, the seed. The quick run
 is a part of the suite; --full takes more points, more seeds and more seconds. Exit code 1 when a promise does not hold.

@@ -25,15 +25,16 @@ import faiss
 import numpy as np
 import opencc
 from evaluate import Prepared, Scores, mrr, only_dense, only_lexical, options_of
-from training_data import DEFAULT_DATA, read_news, read_pairs
+from training_data import read_news, read_pairs
 
-from bot import segmenter
-from bot.curated import Shape, question_key
-from bot.dictionary import NO_DICTIONARY
-from bot.embedder import load_embedder
-from bot.encoding import decode
+from bot.corpus.curated import Shape, question_key
 from bot.errors import ReadError
-from bot.text import HAN, fold, sentences
+from bot.index.embedder import load_embedder
+from bot.text import segmenter
+from bot.text.dictionary import NO_DICTIONARY
+from bot.text.encoding import decode
+from bot.text.fold import HAN, fold
+from bot.text.sentences import sentences
 
 SEED = 1
 
@@ -121,7 +122,7 @@ def fusion(options: argparse.Namespace) -> int:
 def encodings(options: argparse.Namespace) -> int:
     """Print the share of pieces of 4 to 400 characters that are read as they were written."""
     rng = random.Random(SEED)
-    articles = [text for text in read_news(DEFAULT_DATA, 2_000) if len(text) > 400]
+    articles = [text for text in read_news(options.data, 2_000) if len(text) > 400]
     traditional = opencc.OpenCC("s2t")
     lengths = (4, 8, 16, 64, 400)
     print("| written in | " + " | ".join(f"{length} characters" for length in lengths) + " |")
@@ -160,7 +161,10 @@ Scored = list[tuple[float, float, float]]  # cosine, overlap, overlap though one
 
 def _scored(firsts: Sequence[str], seconds: Sequence[str], pairs: Sequence[tuple[int, int]], embedder) -> Scored:
     one, two = embedder.encode_passages(firsts), embedder.encode_passages(seconds)
-    shapes = [[Shape.of(" ".join(fold(text).split()), NO_DICTIONARY) for text in side] for side in (firsts, seconds)]
+    shapes = [
+        [Shape.from_question(" ".join(fold(text).split()), NO_DICTIONARY) for text in side]
+        for side in (firsts, seconds)
+    ]
     found = []
     for i, j in pairs:
         a, b = shapes[0][i], shapes[1][j]
@@ -181,10 +185,10 @@ def curated(options: argparse.Namespace) -> int:
     """Print the shares of paraphrases and of near misses that each rule takes for the same question."""
     embedder = load_embedder()
     asks = re.compile("[?吗呢]|什么|怎么|如何|为何|哪|谁|多少|几")
-    same = [(a, b) for a, b in read_pairs(DEFAULT_DATA, "zh_sim_simclue_pos") if asks.search(a) and asks.search(b)]
+    same = [(a, b) for a, b in read_pairs(options.data, "zh_sim_simclue_pos") if asks.search(a) and asks.search(b)]
     same = [(a, b) for a, b in same if max(len(a), len(b)) <= 40 and question_key(a) != question_key(b)]
     firsts, seconds = [a for a, _ in same], [b for _, b in same]
-    facts = dict(pair for name in ("zh_qa_kgclue", "zh_qa_nlpcc_kbqa") for pair in read_pairs(DEFAULT_DATA, name))
+    facts = dict(pair for name in ("zh_qa_kgclue", "zh_qa_nlpcc_kbqa") for pair in read_pairs(options.data, name))
     asked = random.Random(SEED).sample([question for question in facts if len(question) <= 60], len(facts) // 2)
     vectors = embedder.encode_passages(asked)
     near = [(i, j) for i, j in _nearest(vectors, 6000, 4) if facts[asked[i]] != facts[asked[j]]]
@@ -215,7 +219,7 @@ def segmenters(options: argparse.Namespace) -> int:
     pairs = {"cut": (jieba.cut, segmenter.cut), "search": (jieba.cut_for_search, segmenter.cut_for_search)}
     for mode, (theirs, ours) in pairs.items():
         total = different = 0
-        for article in read_news(DEFAULT_DATA):
+        for article in read_news(options.data):
             for run in re.findall(f"[{HAN}]+", fold(article)):
                 expected, found = list(theirs(run)), list(ours(run))
                 total += len(expected)
@@ -234,7 +238,7 @@ def _sentence_vectors(options: argparse.Namespace, count: int) -> np.ndarray:
     kept = options.work / f"sentences-{count}.npy"
     if not kept.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        every = (text[a:b] for text in read_news(DEFAULT_DATA) for a, b in sentences(text) if b - a >= 10)
+        every = (text[a:b] for text in read_news(options.data) for a, b in sentences(text) if b - a >= 10)
         wanted = islice(every, count)
         parts = [options.embedder.encode_passages(part) for part in iter(lambda: list(islice(wanted, 4096)), [])]
         np.save(kept, np.concatenate(parts).astype(np.float16), allow_pickle=False)
@@ -255,7 +259,7 @@ def _dense_row(index: faiss.Index, queries: np.ndarray, wanted: np.ndarray) -> t
 def dense(options: argparse.Namespace) -> int:
     """Print recall@10 against exact search, CPU milliseconds a query, CPU seconds to build, and bytes."""
     vectors = _sentence_vectors(options, options.limit or 250_000)
-    asked = [question for question, _ in read_pairs(DEFAULT_DATA, "zh_qa_cmrc2018_train")[::20]]
+    asked = [question for question, _ in read_pairs(options.data, "zh_qa_cmrc2018_train")[::20]]
     queries = options.embedder.encode_passages(asked)
     exact = faiss.IndexFlatIP(vectors.shape[1])
     for left in range(0, len(vectors), 50_000):

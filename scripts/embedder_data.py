@@ -18,8 +18,9 @@ from pathlib import Path
 
 from training_data import read_news, read_pairs
 
-from bot import segmenter
-from bot.text import fold, sentences
+from bot.text import segmenter
+from bot.text.fold import fold
+from bot.text.sentences import sentences
 
 Pairs = list[tuple[str, str]]
 # (set, most pairs of it). Statutes and captions are capped: their sentences are alike and would drown the questions.
@@ -99,6 +100,10 @@ class PseudoEnglish:
         if len(word) > 2:
             parts = list(segmenter.reference().cut_for_search(word, HMM=False))[:-1]
             return [english for part in parts for english in self._word(part, rng)]
+        return self._unknown(word, rng)
+
+    def _unknown(self, word: str, rng: random.Random) -> list[str]:
+        """What a word becomes that the bridge lacks."""
         return [word] if len(word) > 1 and rng.random() < UNKNOWN_KEPT else []
 
 

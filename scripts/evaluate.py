@@ -2,10 +2,12 @@
 
     legs      sets x {bm25s, lexical, dense, hybrid}: hit@1, hit@5, MRR@10; fails when hybrid is below either leg
     answers   what a user reads: evidence@1, marked share, refusals, by `wenqu eval`
+    reading   sets: evidence@1, short answers, marked share, refusals, MRR@10, by `wenqu eval`
+    near      the same of questions held out of the reader's training, many of which a near passage does not answer
     evidence  the marked sentence against the gold sentences of cmrc_evidence, in the right article
     script    drcd_dev, written in traditional script, asked in both scripts
     refusal   the questions of rgb_zh asked of the corpus of cmrc_dev beside that set's own
-    followups the dialogues of followups.jsonl, their second question as it stands and made to stand alone
+    followups the dialogues of followups.jsonl, their last question as typed, as understood, and asked whole
     haystack  xquad_even among the news articles of the training data
     speed     passages and queries encoded, the ranker's share of a query, bytes of the models
 
@@ -23,30 +25,41 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import bm25s
 import numpy as np
 import opencc
-from training_data import DEFAULT_DATA, read_news
+from training_data import DEFAULT_DATA, read_held_out_of_reading, read_news
 
-from bot import evidence, ranker, retriever, segmenter
-from bot.bridge import understand
-from bot.embedder import BUNDLED_FOLDER, StaticEmbedder
+from bot.answer import evidence, features, retrieve
+from bot.answer.followup import standalone
+from bot.answer.query import understand
+from bot.corpus.passages import cut
 from bot.errors import IndexMismatch
 from bot.evaluation import Question, auroc, evaluate, is_relevant, read_questions
-from bot.followup import standalone
+from bot.index.candidates import candidates
+from bot.index.embedder import BUNDLED_FOLDER, StaticEmbedder
 from bot.pipeline import Bot
-from bot.settings import ROOT, load_settings
-from bot.text import fold
-from bot.types import Passage, Turn
+from bot.settings import load_settings
+from bot.text import segmenter
+from bot.text.fold import fold
+from bot.types import Turn
 
-SETS = ["qingdao", "xquad_even", "cmrc_dev", "drcd_dev", "bipar_valid", "rgb_zh"]
+ROOT = Path(__file__).resolve().parents[1]
+
+SETS = ["qingdao", "xquad_even", "cmrc_dev", "drcd_dev", "bipar_valid", "rgb_zh", "news_qa", "web_queries"]
+# The sets of the training data in which some questions are not answered by the context that they stand beside.
+NEAR_SETS = ["checklist_train", "cjrc"]
+READING = ["evidence@1", "short_shown", "short_exact", "short_f1", "false_refusal", "marked_share", "mrr@10"]
+READING += ["auroc", "false_answer"]
 SEED = 1
-# Questions that stand alone, each asked after another one of its set. Those of bipar_valid are asked of a page of a
-# novel that lies open (他们要去哪儿?), so they do not.
-STANDALONE, STANDALONE_SETS = 200, ["qingdao", "rgb_zh", "cmrc_dev", "drcd_dev", "xquad_even"]
+# Questions that stand alone, each asked after one of another set. Those of bipar_valid are asked of a page of a novel
+# that lies open (他们要去哪儿?), so they do not.
+STANDALONE = 200
+STANDALONE_SETS = ["qingdao", "rgb_zh", "cmrc_dev", "drcd_dev", "xquad_even", "news_qa", "web_queries"]
 Scores = dict[int, float]
 
 
@@ -70,8 +83,8 @@ class Baseline:
     """bm25s (Lucene's BM25) over jieba's words of a bot's passages: no fields, no bigrams, no folding of script."""
 
     def __init__(self, bot: Bot) -> None:
-        store = bot.index.store
-        self.rows = range(int(bot.index.manifest["passages"]))
+        store = bot.live.get().store
+        self.rows = range(int(bot.live.get().manifest["passages"]))
         self.index = bm25s.BM25()
         self.index.index([self._words(p.text) for p in store.passages(self.rows)], show_progress=False)
 
@@ -98,15 +111,17 @@ class Prepared:
         self.questions: list[tuple[Question, Scores, Scores, set[int]]] = []
         self.shipped: dict[str, list[int]] = {}
         for question in questions:
-            query = understand(question.text, bot.index.store.names)
-            vector = retriever.query_vector(query, options.embedder)
-            hits = retriever.search(bot.index, ranker.Asked.of(query), vector, 10)
+            query = understand(question.text, bot.live.get().store.names)
+            vector = retrieve.query_vector(query, options.embedder)
+            asked = features.QueryFeatures.from_query(query)
+            hits = retrieve.search(bot.live.get(), asked, vector, 10, reader=bot.reader)
             rank = next((i for i, hit in enumerate(hits, start=1) if is_relevant(question, hit.passage)), 0)
             self.shipped.setdefault(question.lang, []).append(rank)
-            lexical, dense = retriever.candidates(bot.index, query, vector)
-            rows = sorted({*lexical, *dense})
-            passages = zip(rows, bot.index.store.passages(rows), strict=True)
-            self.questions.append((question, lexical, dense, {r for r, p in passages if is_relevant(question, p)}))
+            found = candidates(bot.live.get(), query, vector)
+            rows = sorted({*found.lexical, *found.dense})
+            passages = zip(rows, bot.live.get().store.passages(rows), strict=True)
+            right = {row for row, passage in passages if is_relevant(question, passage)}
+            self.questions.append((question, found.lexical, found.dense, right))
 
     def ranks(self, fuse: Callable[[Scores, Scores], Scores]) -> dict[str, list[int]]:
         """Language -> the rank (0: past ten) of the first relevant passage of each question."""
@@ -146,20 +161,27 @@ def overlap_f1(left: str, right: str) -> float:
 
 
 def evidence_table(options: argparse.Namespace) -> int:
-    """Print evidence F1, answer inside the marked text, and share of the article marked."""
+    """Print evidence F1, answer inside the marked text, and share of the article marked.
+
+    The article is cut as it is for the index; the passage counts in which the reader finds the best answer.
+    """
     folder = options.eval / "cmrc_evidence"
+    bot = ready_bot(options, folder / "corpus", folder.name, options.size)
     f1, inside, share = [], [], []
     for line in (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()[: options.limit]:
         row = json.loads(line)
-        text = (folder / "corpus" / f"{row['article']}.txt").read_text(encoding="utf-8")
+        document = bot.document(f"{row['article']}.txt")
+        assert document is not None
         query = understand(row["question"], {})
-        vector = retriever.query_vector(query, options.embedder)
-        passage = Passage("", "", "", "", text, 0, len(text))
-        spans = evidence.mark(ranker.Asked.of(query), [passage], vector, options.embedder)[0].spans
-        marked = fold("".join(text[span.start : span.end] for span in spans))
+        vector, asked = retrieve.query_vector(query, options.embedder), features.QueryFeatures.from_query(query)
+        passages = cut(document, options.size)
+        found = evidence.mark(asked, passages, vector, options.embedder, bot.reader)
+        best = max(range(len(found)), key=lambda i: read.worth if (read := found[i].read) else 0.0)
+        text = passages[best].text
+        marked = fold("".join(text[span.start : span.end] for span in found[best].spans))
         f1.append(max(overlap_f1(marked, fold(gold)) for gold in row["gold_evidence"]))
         inside.append(any(fold(answer) in marked for answer in row["evidence_any"]))
-        share.append(len(marked) / len(text))
+        share.append(len(marked) / len(document.text))
     print(f"questions {len(f1)}, F1 {np.mean(f1):.4f}, answer inside {np.mean(inside):.4f}, share {np.mean(share):.4f}")
     return 0
 
@@ -170,7 +192,7 @@ def baseline_ranks(prepared: Prepared) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for question, *_ in prepared.questions:
         rows = list(baseline.search(question.text))
-        passages = prepared.bot.index.store.passages(rows)
+        passages = prepared.bot.live.get().store.passages(rows)
         rank = next((i for i, passage in enumerate(passages, start=1) if is_relevant(question, passage)), 0)
         found.setdefault(question.lang, []).append(rank)
     return found
@@ -213,6 +235,49 @@ def answers(options: argparse.Namespace) -> int:
     return 0
 
 
+def reading(options: argparse.Namespace) -> int:
+    """Print what `wenqu eval` says of the answers to each set's questions, in each language."""
+    return print_reading(options, [options.eval / name for name in options.sets])
+
+
+def near(options: argparse.Namespace) -> int:
+    """Print the same of the held-out questions of two reading sets, over one corpus of all their contexts.
+
+    A question that its own context does not answer counts as unanswerable, whatever the other contexts say.
+    """
+    return print_reading(options, [write_held_out(options, "near_passage", NEAR_SETS)])
+
+
+def write_held_out(options: argparse.Namespace, name: str, sets: Iterable[str]) -> Path:
+    """An evaluation folder of the questions of reading sets that the reader was not trained on."""
+    folder: Path = options.work / name
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "corpus").mkdir(parents=True)
+    articles: dict[str, str] = {}
+    lines = []
+    for text, context, answers in (row for one in sets for row in read_held_out_of_reading(options.data, one)):
+        if context not in articles:
+            articles[context] = f"{len(articles):06d}"
+            (folder / "corpus" / f"{articles[context]}.txt").write_text(context, encoding="utf-8")
+        row = {"id": str(len(lines)), "question": text, "lang": "zh", "kind": "fact", "evidence_any": answers}
+        lines.append(json.dumps({**row, "article": articles[context]}, ensure_ascii=False) + "\n")
+    (folder / "questions.jsonl").write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+def print_reading(options: argparse.Namespace, folders: Iterable[Path]) -> int:
+    """Print a row of figures for each evaluation folder and language."""
+    print("| set | lang | n | " + " | ".join(READING) + " |\n|---|---|---|" + "---|" * len(READING))
+    for folder in folders:
+        bot = ready_bot(options, folder / "corpus", folder.name, options.size)
+        found = evaluate(bot, sampled(read_questions(folder), options.limit))
+        for lang in [name for name in found if name != "all"]:
+            values = [found[lang][name] for name in READING]
+            cells = ["—" if value is None else f"{value:.4f}" for value in values]
+            print(f"| {folder.name} | {lang} | {found[lang]['n']} | " + " | ".join(cells) + " |", flush=True)
+    return 0
+
+
 def script(options: argparse.Namespace) -> int:
     """Print MRR@10 of drcd_dev asked as it is written and in simplified script."""
     bot = ready_bot(options, options.eval / "drcd_dev" / "corpus", "drcd_dev", options.size)
@@ -232,7 +297,7 @@ def refusal_table(options: argparse.Namespace) -> int:
     bot = ready_bot(options, options.eval / "cmrc_dev" / "corpus", "cmrc_dev", options.size)
     own = [q.text for q in sampled(read_questions(options.eval / "cmrc_dev"), options.limit)]
     others = [q.text for q in read_questions(options.eval / "rgb_zh")]
-    yes, no = ([bot.found(text).confidence for text in texts] for texts in (own, others))
+    yes, no = ([bot.ask(text).confidence for text in texts] for texts in (own, others))
     threshold = bot.settings.threshold
     print(
         f"answerable {len(yes)}, unanswerable {len(no)}, AUROC {auroc(yes, no):.4f}, "
@@ -246,7 +311,7 @@ def haystack(options: argparse.Namespace) -> int:
     corpus = options.work / "haystack-corpus"
     if not corpus.is_dir():
         shutil.copytree(options.eval / "xquad_even" / "corpus", corpus)
-        for number, text in enumerate(read_news(DEFAULT_DATA)):
+        for number, text in enumerate(read_news(options.data)):
             folder = corpus / f"news{number // 1000:03d}"
             folder.mkdir(exist_ok=True)
             (folder / f"{number:06d}.txt").write_text(text, encoding="utf-8")
@@ -259,7 +324,7 @@ def haystack(options: argparse.Namespace) -> int:
     for label, bot in bots.items():
         result = evaluate(bot, questions)
         cells = [result["zh"]["mrr@10"], result["en"]["mrr@10"], result["all"]["p50_ms"], result["all"]["p99_ms"]]
-        print(f"| {label} | {bot.index.manifest['passages']} | " + " | ".join(map(str, cells)) + " |", flush=True)
+        print(f"| {label} | {bot.live.get().manifest['passages']} | " + " | ".join(map(str, cells)) + " |", flush=True)
     return 0
 
 
@@ -270,37 +335,56 @@ def ranked(bot: Bot, question: str, row: dict[str, Any]) -> int:
     return next((i for i, hit in enumerate(hits, start=1) if is_relevant(asked, hit.passage)), 0)
 
 
+def answered(bot: Bot, question: str, row: dict[str, Any]) -> bool:
+    """Whether the bot answers a question of a dialogue with a text that holds the evidence."""
+    answer = bot.ask(question)
+    return not answer.refused and any(fold(evidence) in fold(answer.text) for evidence in row["evidence_any"])
+
+
 def followups(options: argparse.Namespace) -> int:
-    """Print hit@1 and hit@3 of the dialogues with and without rewriting; how many that stand alone are altered."""
+    """Print hit@1, hit@3 and right answers of the dialogues, by how their last question is put to the search.
+
+    As it was typed; as it is understood after the turns before it; and whole, as one would ask it alone. Then how many
+    of 200 questions that stand alone are altered.
+    """
     lines = (ROOT / "scripts" / "followups.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    print("| dialogues over | n | as typed hit@1 | hit@3 | as understood hit@1 | hit@3 |\n|---|---|---|---|---|---|")
+    ways = ("typed", "understood", "whole")
+    print("| dialogues over | n | " + " | ".join(f"{way} hit@1 | hit@3 | answered" for way in ways) + " |")
+    print("|---|---|" + "---|---|---|" * len(ways))
     missed = []
-    for name in ("qingdao", "rgb_zh"):
-        bot = ready_bot(options, options.eval / name / "corpus", name, options.size)
-        found: dict[str, list[int]] = {"typed": [], "understood": []}
-        own = [row for row in rows if row["set"] == name]
-        for row in own:
-            understood = standalone(row["second"], [bot.ask(row["first"]).turn])
-            found["typed"].append(ranked(bot, row["second"], row))
-            found["understood"].append(ranked(bot, understood, row))
-            if not found["understood"][-1]:
-                missed.append(f"- missed: {row['first']} {row['second']} -> {understood}")
-        cells = " | ".join(f"{hit(ranks, k):.3f}" for ranks in found.values() for k in (1, 3))
-        print(f"| {name} | {len(own)} | {cells} |")
+    for suite, own in groupby(rows, key=lambda row: row["set"].split("/")[0]):
+        ranks: dict[str, list[int]] = {way: [] for way in ways}
+        right = Counter[str]()
+        bots: dict[str, Bot] = {}
+        for row in (group := list(own)):
+            name = row["set"]
+            bot = bots.get(name) or ready_bot(options, options.eval / name / "corpus", name, options.size)
+            bots[name] = bot
+            turns: list[Turn] = []
+            for said in (row["first"], *row.get("between", ())):
+                turns.append(bot.ask(said, turns).turn)
+            understood = standalone(row["second"], turns)
+            for way, question in zip(ways, (row["second"], understood, row["whole"]), strict=True):
+                ranks[way].append(ranked(bot, question, row))
+                right[way] += (found := answered(bot, question, row))
+                if way == "understood" and not found:
+                    missed.append(f"- not answered: {row['first']} {row['second']} -> {understood}")
+        cells = [[hit(ranks[way], 1), hit(ranks[way], 3), right[way] / len(group)] for way in ways]
+        print(f"| {suite} | {len(group)} | " + " | ".join(f"{cell:.3f}" for three in cells for cell in three) + " |")
     print("\n".join(missed))
     return altered(options)
 
 
 def altered(options: argparse.Namespace) -> int:
-    """Print which of 200 stand-alone questions a random earlier one of their set changes; how many they are."""
+    """Print which of 200 stand-alone questions are changed after one of another set; how many they are."""
     chance = random.Random(SEED)
-    pairs = []
-    for name in STANDALONE_SETS:
-        texts = [question.text for question in read_questions(options.eval / name)]
-        pairs += [chance.sample(texts, 2) for _ in texts][:: max(1, len(texts) // 50)]
+    texts = {name: [question.text for question in read_questions(options.eval / name)] for name in STANDALONE_SETS}
     changed = []
-    for first, second in chance.sample(pairs, STANDALONE):
+    for number in range(STANDALONE):
+        name = STANDALONE_SETS[number % len(STANDALONE_SETS)]
+        first = chance.choice(texts[chance.choice([other for other in STANDALONE_SETS if other != name])])
+        second = chance.choice(texts[name])
         understood = standalone(second, [Turn(first, "")])
         if understood != second:
             changed.append(f"- altered: {first} {second} -> {understood}")
@@ -320,23 +404,24 @@ def seconds(work: Callable[[], Any], runs: int = 5) -> float:
 
 def speed(options: argparse.Namespace) -> int:
     """Print how fast texts are encoded and ranked, and how large the models are."""
-    texts = ["".join(text.split())[:300] for text in read_news(DEFAULT_DATA, 6_000)]
+    texts = ["".join(text.split())[:300] for text in read_news(options.data, 6_000)]
     texts = [text for text in texts if len(text) == 300][:5_000]
     rate = len(texts) / seconds(lambda: options.embedder.encode_passages(texts), runs=3)
     bot = ready_bot(options, options.eval / "cmrc_dev" / "corpus", "cmrc_dev", options.size)
     questions = [q.text for q in read_questions(options.eval / "cmrc_dev")][:300]
-    queries = [understand(text, bot.index.store.names) for text in questions]
+    queries = [understand(text, bot.live.get().store.names) for text in questions]
     encode = seconds(lambda: [options.embedder.encode_query(query.folded) for query in queries]) / len(queries)
     found = []
     for query in queries:
-        lexical, dense = retriever.candidates(bot.index, query, retriever.query_vector(query, options.embedder))
-        rows = sorted(dense, key=lambda row: -dense[row])[: retriever.READ]
-        found.append((query, dict(zip(rows, bot.index.store.passages(rows), strict=True)), lexical, dense))
+        one = candidates(bot.live.get(), query, retrieve.query_vector(query, options.embedder))
+        rows = sorted(one.dense, key=lambda row: -one.dense[row])[: retrieve.READ]
+        found.append((query, dict(zip(rows, bot.live.get().store.passages(rows), strict=True)), one))
 
     def ranked() -> None:
-        for query, *candidates in found:
-            for reading in retriever.readings(ranker.Asked.of(query), *candidates).values():
-                ranker.passage_score(reading)
+        for query, passages, one in found:
+            asked = features.QueryFeatures.from_query(query)
+            for reading in retrieve.read_passages(asked, passages, one).values():
+                features.passage_score(reading)
 
     rank = seconds(ranked) / len(found)
     models = sum(file.stat().st_size for file in BUNDLED_FOLDER.parent.rglob("*") if file.is_file()) / 1e6
@@ -350,6 +435,8 @@ def speed(options: argparse.Namespace) -> int:
 TABLES = {
     "legs": legs,
     "answers": answers,
+    "reading": reading,
+    "near": near,
     "evidence": evidence_table,
     "script": script,
     "refusal": refusal_table,
@@ -364,6 +451,7 @@ def options_of(description: str | None, tables: Iterable[str]) -> argparse.Names
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=" ".join(tables))
     parser.add_argument("--eval", type=Path, default=ROOT.parent / "shared" / "eval")
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--work", type=Path, default=ROOT / "index" / "eval")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--size", type=int, default=load_settings().passage_size)

@@ -25,7 +25,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import cache, partial
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
@@ -35,27 +35,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from bot.builder import build_index
-from bot.corpus import ANSWERS, Skipped, SourceFile, digest_of, scan
-from bot.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
-from bot.documents import readers_fingerprint
-from bot.embedder import load_embedder
+from bot.corpus.blocks import block_of
+from bot.corpus.cache import readers_fingerprint
+from bot.corpus.scan import ANSWERS, Skipped, SourceFile, digest_of, scan
 from bot.errors import IndexBusy, ReadError, SettingsError, WenquError
-from bot.index import made_by
-from bot.lexical import Fields
-from bot.passages import Dropped
-from bot.preparation import Kitchen, Prepared, Recipe
+from bot.index.build import build_index
+from bot.index.embedder import load_embedder
+from bot.index.lexical import Fields
+from bot.index.opened import made_by
+from bot.index.prepare import Prepared, Preparer, Recipe
 from bot.settings import Settings, load_settings
-from bot.types import Article, Passage
+from bot.text.dictionary import DICTIONARY, NO_DICTIONARY, Dictionary, read_dictionary
+from bot.types import Document, LeftOut, Passage
 
 PART = 500  # articles of a file: the work that a kill can cost, 5 s of one process
-_PASSAGE = {"id": pa.string(), "heading": pa.string(), "start": pa.int32(), "end": pa.int32()}
-_FIELDS = dict.fromkeys(("body", "title", "heading", "grams"), pa.string())  # of bot.lexical.Fields
+_PASSAGE = {"id": pa.string(), "heading": pa.string(), "start": pa.int32(), "end": pa.int32(), "page": pa.int32()}
+_FIELDS = dict.fromkeys(("body", "title", "heading", "file", "grams"), pa.string())  # of bot.lexical.Fields
 SCHEMA = pa.schema(
     {name: pa.string() for name in ("path", "sha256", "warning", "id", "title", "text")}
     | {"passages": pa.list_(pa.struct(_PASSAGE))}
     | {"fields": pa.list_(pa.struct(_FIELDS))}
-    | {"dropped": pa.list_(pa.struct({"start": pa.int32(), "end": pa.int32(), "reason": pa.string()}))}
+    | {"structure": pa.string()}  # blocks, pages and what was left out, as JSON
     | {"vectors": pa.large_binary()}  # float16, passage by passage
 )
 
@@ -82,9 +82,9 @@ def dictionary(settings: Settings) -> Dictionary:
 
 
 @cache
-def kitchen(settings: Settings) -> Kitchen:
+def preparer(settings: Settings) -> Preparer:
     """What reads and cuts, once a process."""
-    return Kitchen(Recipe(settings.corpus, settings.passage_size, dictionary(settings)))
+    return Preparer(Recipe(settings.corpus, settings.passage_size, dictionary(settings)))
 
 
 @cache
@@ -124,7 +124,8 @@ def write_part(settings: Settings, part: Part) -> tuple[int, int]:
     state = json.dumps({**made, "passages": passages}, ensure_ascii=False)
     temporary = part.file.with_suffix(f".{socket.gethostname()}.{os.getpid()}.tmp")
     table = pa.Table.from_pylist(rows, SCHEMA.with_metadata({"wenqu": state}))
-    pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+    # Statistics would hold whole texts, which no checksum covers and nobody reads.
+    pq.write_table(table, temporary, compression="zstd", write_page_checksum=True, write_statistics=False)
     _sync(temporary)
     temporary.replace(part.file)
     _sync(part.file.parent)
@@ -154,18 +155,21 @@ def _state(file: Path) -> dict | None:
 
 def _row(settings: Settings, source: SourceFile) -> dict | None:
     """An article as a row; None of a file that cannot be read, which the index run will name."""
-    one = kitchen(settings).prepare(source)
+    one = preparer(settings).prepare(source)
     if isinstance(one, Skipped):
         return None
     texts = [passage.text for passage, _ in one.passages]
     vectors = embedder(settings).encode_passages(texts) if texts else np.empty(0)
     return {
-        **{name: getattr(one.article, name) for name in ("id", "title", "text", "path")},
+        **{name: getattr(one.document, name) for name in ("id", "title", "text", "path")},
         "sha256": one.digest,
         "warning": one.warning,
         "passages": [{name: getattr(passage, name) for name in _PASSAGE} for passage, _ in one.passages],
         "fields": [asdict(fields) for _, fields in one.passages],
-        "dropped": [asdict(line) for line in one.dropped],
+        "structure": json.dumps(
+            [[astuple(part) for part in parts] for parts in (one.document.blocks, one.document.left_out)]
+            + [one.document.pages]
+        ),
         "vectors": vectors.astype(np.float16).tobytes(),
     }
 
@@ -205,24 +209,30 @@ class Shares:
         return self._prepared(file, self._row)
 
     def _prepared(self, file: SourceFile, row: dict) -> Prepared:
-        article = Article(row["id"], row["title"], row["text"], row["path"])
+        blocks, left_out, pages = json.loads(row["structure"])
+        document = Document(
+            *(row[name] for name in ("id", "title", "text", "path")),
+            tuple(block_of(*block) for block in blocks),
+            tuple(pages),
+            tuple(LeftOut(*one) for one in left_out),
+        )
         passages = [
             Passage(
                 one["id"],
-                article.id,
-                article.title,
+                document.id,
+                document.title,
                 one["heading"],
-                article.text[one["start"] : one["end"]],
+                document.text[one["start"] : one["end"]],
                 one["start"],
                 one["end"],
+                one["page"],
             )
             for one in row["passages"]
         ]
         fields = [Fields(**one) for one in row["fields"]]
-        dropped = [Dropped(**line) for line in row["dropped"]]
         vectors = np.frombuffer(row["vectors"], dtype=np.float16).reshape(len(passages), -1)
         pairs = list(zip(passages, fields, strict=True))
-        return Prepared(file, article, row["sha256"], row["warning"], pairs, dropped, {}, vectors)
+        return Prepared(file, document, row["sha256"], row["warning"], pairs, {}, vectors=vectors)
 
 
 def ingest(settings: Settings, out: Path, shard: int, shards: int, run, size: int = PART) -> tuple[int, int]:

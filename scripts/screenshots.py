@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
+from PIL import Image
 from playwright.sync_api import Browser, Frame, Page, Route, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,9 +28,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from conftest import served  # noqa: E402
 
-from bot.app import create_app  # noqa: E402
 from bot.pipeline import Bot  # noqa: E402
 from bot.settings import load_settings  # noqa: E402
+from bot.web.app import create_app  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDE, LAPTOP, PHONE = (1440, 900), (1024, 768), (390, 844)
@@ -127,6 +128,31 @@ def photograph_widget(browser: Browser, around: str, out: Path) -> None:
         page.close()
 
 
+def photograph_guide(browser: Browser, url: str, out: Path) -> None:
+    """The manual: its contents, a page with tables, one with commands, and a page that is not there."""
+    for name, size, scheme in [("wide", WIDE, "light"), ("dark", LAPTOP, "dark"), ("phone", (320, 640), "light")]:
+        page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+        for number, path in enumerate(["zh/", "zh/settings", "en/deploying", "zh/nothing"], start=1):
+            page.goto(f"{url}/guide/{path}")
+            page.wait_for_selector("#theme:not([hidden])")
+            page.screenshot(path=out / f"guide-{name}-{number}-{path.replace('/', '-').rstrip('-')}.png")
+        page.click("#contents summary")
+        page.screenshot(path=out / f"guide-{name}-5-contents.png")
+        page.close()
+
+
+def photograph_for_readme(browser: Browser, url: str, out: Path) -> None:
+    """An answer, which README.md shows from bot/guide/images/page.png: in few colours, so that it is small."""
+    page = opened(browser, url, (1280, 800))
+    ask(page, QUESTION)
+    page.evaluate("document.activeElement.blur()")
+    page.screenshot(path=out / "page.png")
+    page.context.close()
+    Image.open(out / "page.png").convert("RGB").quantize(64, dither=Image.Dither.NONE).save(
+        out / "page.png", optimize=True
+    )
+
+
 @contextmanager
 def somebodys_page(script: Callable[[], str]) -> Iterator[str]:
     """The address of a page of another origin that holds the widget of the address that `script` gives."""
@@ -177,12 +203,14 @@ def main(out: Path) -> None:
         with somebodys_page(lambda: home) as around, sync_playwright() as playwright:
             bot = Bot(load_settings(corpus=ROOT / "corpus", index=index, widget_origins=around))
             bot.refresh()
-            with served(create_app(bot, bot.settings)) as home:
+            with served(create_app(bot)) as home:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
                 photograph(browser, home, out)
                 photograph_offline(browser, home, out)
                 photograph_told(browser, home, out)
                 photograph_widget(browser, around, out)
+                photograph_guide(browser, home, out)
+                photograph_for_readme(browser, home, out)
                 taken = first_bytes(home)
                 print(f"first byte of an answer: median {statistics.median(taken):.0f} ms, slowest {taken[-1]:.0f} ms")
                 print(f"page weight: {weight(browser, home) / 1000:.1f} kB")

@@ -22,9 +22,10 @@ from pathlib import Path
 import numpy as np
 from training_data import DEFAULT_DATA, read_pairs
 
-from bot import segmenter
-from bot.bridge import english_words, stem
-from bot.text import QUESTION_WORDS, is_chinese
+from bot.text import segmenter
+from bot.text.bridge import english_words, stem
+from bot.text.fold import is_chinese
+from bot.text.terms import QUESTION_WORDS
 
 SEED = 20261124
 SETS = [

@@ -22,7 +22,7 @@ import numpy as np
 from embedder_data import Pairs, load_sets
 from training_data import DEFAULT_DATA
 
-from bot import segmenter
+from bot.text import segmenter
 
 SEED = 20261124
 MODELS = Path(__file__).parents[1] / "bot" / "model"

@@ -21,11 +21,12 @@ import numpy as np
 import torch
 from training_data import DEFAULT_DATA, read_held_out, read_news, read_raw_passages
 
-from bot import evidence, ranker, retriever
-from bot.bridge import understand
-from bot.embedder import load_embedder
+from bot.answer import by_hand, features, retrieve
+from bot.answer.features import QueryFeatures
+from bot.answer.query import understand
+from bot.index.candidates import candidates
+from bot.index.embedder import load_embedder
 from bot.pipeline import Bot
-from bot.ranker import Asked
 from bot.settings import load_settings
 
 SEED = 20261124
@@ -47,7 +48,7 @@ _SUBJECT = re.compile(r"^[《「“]?([^（(，,。、是为》」”\s]{2,12})"
 class Example:
     """One question: its candidates read, and which of them are of the right article."""
 
-    readings: list[ranker.Reading]
+    readings: list[features.PassageFeatures]
     right: list[bool]
 
 
@@ -65,16 +66,17 @@ def make_corpus(data: Path, folder: Path, rng: random.Random) -> list[tuple[str,
 
 def observe(bot: Bot, question: str, article: str) -> Example | None:
     """The candidates of a question as the ranker sees them; None where no candidate is right."""
-    query = understand(question, bot.index.store.names)
-    vector = retriever.query_vector(query, bot.embedder)
-    lexical, dense = retriever.candidates(bot.index, query, vector)
-    points = retriever.fuse(query, lexical, dense)
+    query = understand(question, bot.live.get().store.names)
+    vector = retrieve.query_vector(query, bot.embedder)
+    found = candidates(bot.live.get(), query, vector)
+    points = retrieve.fuse(query, found)
     rows = sorted(points, key=lambda row: (-points[row], row))[:CANDIDATES]
-    passages = bot.index.store.passages(rows)
-    right = [passage.article_id.startswith(article) for passage in passages]
+    passages = bot.live.get().store.passages(rows)
+    right = [passage.document.startswith(article) for passage in passages]
     if not any(right) or not query.terms:
         return None
-    read = retriever.readings(Asked.of(query), dict(zip(rows, passages, strict=True)), lexical, dense)
+    asked = QueryFeatures.from_query(query)
+    read = retrieve.read_passages(asked, dict(zip(rows, passages, strict=True)), found)
     return Example(list(read.values()), right)
 
 
@@ -88,7 +90,7 @@ def fit(examples: list[Example]) -> tuple[np.ndarray, np.ndarray, dict[str, floa
     right = torch.tensor([ok for e in examples for ok in e.right])
     start = [
         torch.tensor([weights.get(name, 0.0) for name in names])
-        for names, weights in ((ranker.SENTENCE_FEATURES, evidence.WEIGHTS), (ranker.PASSAGE_FEATURES, START))
+        for names, weights in ((features.SENTENCE_FEATURES, by_hand.WEIGHTS), (features.PASSAGE_FEATURES, START))
     ]
     sentence, passage = (weights.clone().requires_grad_(True) for weights in start)
     optimiser = torch.optim.Adam([sentence, passage], lr=0.05)
@@ -113,7 +115,7 @@ def fit(examples: list[Example]) -> tuple[np.ndarray, np.ndarray, dict[str, floa
         "right article first, by the ranker, before averaging": torch.unique(question_of[first]).numel()
         / len(examples),
     }
-    fusion = np.array([FUSION.get(name, 0.0) for name in ranker.PASSAGE_FEATURES])
+    fusion = np.array([FUSION.get(name, 0.0) for name in features.PASSAGE_FEATURES])
     fitted, share = 1 - FUSION_SHARE, FUSION_SHARE
     return fitted * sentence.detach().numpy(), fitted * passage.detach().numpy() + share * fusion, figures
 
@@ -122,8 +124,8 @@ def write(out: Path, sentence: np.ndarray, passage: np.ndarray, lines: str) -> N
     """The weights as JSON, and the card that says what they were fitted on."""
     out.mkdir(parents=True, exist_ok=True)
     weights = {
-        "sentence": dict(zip(ranker.SENTENCE_FEATURES, (round(float(w), 4) for w in sentence), strict=True)),
-        "passage": dict(zip(ranker.PASSAGE_FEATURES, (round(float(w), 4) for w in passage), strict=True)),
+        "sentence": dict(zip(features.SENTENCE_FEATURES, (round(float(w), 4) for w in sentence), strict=True)),
+        "passage": dict(zip(features.PASSAGE_FEATURES, (round(float(w), 4) for w in passage), strict=True)),
     }
     text = json.dumps(weights, indent=1) + "\n"
     (out / "weights.json").write_text(text, encoding="utf-8")
@@ -133,10 +135,10 @@ license: apache-2.0
 ---
 # Wenqu's ranker: which passage answers, and which sentence proves it
 
-A linear model over the features of `bot/ranker.py`, fitted by `python scripts/train_ranker.py`, seed {SEED}, on
-questions of CMRC 2018 train (CC BY-SA 4.0; the fifth that no other model was trained on), asked of all its paragraphs
-among {NEWS_ARTICLES:,} news articles (CRUD-RAG, Apache-2.0; the texts belong to their outlets). None of the texts is in
-this folder.
+A linear model over the features of `bot/answer/features.py`, fitted by `python scripts/train_ranker.py`, seed {SEED},
+on questions of CMRC 2018 train (CC BY-SA 4.0; the fifth that no other model was trained on), asked of all its
+paragraphs among {NEWS_ARTICLES:,} news articles (CRUD-RAG, Apache-2.0; the texts belong to their outlets). None of the
+texts is in this folder.
 
 {lines}
 
@@ -150,7 +152,7 @@ def main() -> None:
     """Gather the candidates, fit, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
-    parser.add_argument("--out", type=Path, default=ranker.WEIGHTS.parent)
+    parser.add_argument("--out", type=Path, default=features.WEIGHTS.parent)
     options = parser.parse_args()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,9 @@
 """The training pairs of the data folder, read the same way by every training script.
 
-The folder holds `pairs/*.jsonl.xz` (one `[query, passage]` a line) and `news_articles.jsonl.xz` ({"id", "text"}).
-One passage in five of some sets is held out of all training: `calibrate.py` fits the refusal on them.
+The folder holds `pairs/*.jsonl.xz` (one `[query, passage]` a line), `news_articles.jsonl.xz` ({"id", "text"}) and
+`reading/*.jsonl.xz` ({"question", "context", "answers": [{"text", "start"}, ...]}; no answer: the context has none).
+One passage in five of some pairs is held out of all training: `calibrate.py` fits the refusal on them. One context in
+ten of `reading/` is held out of the reader's: `evaluate.py` measures on them.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from bot.text import fold
+from bot.text.fold import fold
 
 DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 HELD_OUT_SETS = frozenset({"zh_qa_cmrc2018_train", "en-zh_tatoeba", "en-zh_python_docs"})
@@ -45,6 +47,23 @@ def read_held_out(data: Path, name: str) -> list[tuple[str, str]]:
     """The pairs of one set that no model was trained on, as they stand."""
     with lzma.open(data / "pairs" / f"{name}.jsonl.xz", "rt", encoding="utf-8") as lines:
         return [(query, passage) for query, passage in map(json.loads, lines) if is_held_out(passage)]
+
+
+def is_held_out_of_reading(context: str) -> bool:
+    """Whether the context belongs to the tenth that the reader is not trained on; `reader_data.py` goes by it too."""
+    return zlib.crc32(context.encode()) % 10 == 0
+
+
+def read_held_out_of_reading(data: Path, name: str) -> list[tuple[str, str, list[str]]]:
+    """(question, context, texts in it that answer) of one reading set, where the context is held out."""
+    with lzma.open(data / "reading" / f"{name}.jsonl.xz", "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    found = []
+    for row in rows:
+        context = row["context"].replace("|||", "\n\n\n")
+        if is_held_out_of_reading(context):
+            found.append((row["question"], context, [answer["text"] for answer in row["answers"]]))
+    return found
 
 
 def read_raw_passages(data: Path, name: str) -> list[str]:

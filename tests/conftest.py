@@ -10,15 +10,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import uvicorn
+from hypothesis import settings as hypothesis_settings
 
-from bot.embedder import load_embedder
+from bot.index.embedder import load_embedder
 from bot.pipeline import Bot
 from bot.settings import Settings, load_settings
+from bot.types import Answer, Event, Text
+
+# A deadline measures the machine, not the code.
+hypothesis_settings.register_profile("wenqu", deadline=None)
+hypothesis_settings.load_profile("wenqu")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -142,18 +149,67 @@ def article_bot(tmp_path_factory: pytest.TempPathFactory, embedder) -> Bot:
 
 
 class SlowBot:
-    """The bot, whose answers take a while, as those of a model do."""
+    """The bot, whose answers take a while, as those of a model do.
+
+    An answer that outlives its test would be counted in another one: `over` ends it, or gives it at once if `released`.
+    """
 
     def __init__(self, bot, settings, seconds=0.0):
         self.bot, self.settings, self.seconds = bot, settings, seconds
         self.asked: list[str] = []
+        self.over = threading.Event()
+        self.released = False
 
     def ask(self, question, history=()):
         self.asked.append(question)
-        time.sleep(self.seconds)
+        if self.over.wait(self.seconds) and not self.released:
+            raise RuntimeError("the test is over")
         if question == "坏":
             raise RuntimeError("broken")
         return self.bot.ask(question, history)
+
+
+class Configured:
+    """A bot, or what stands for one, under other settings."""
+
+    def __init__(self, bot, settings: Settings | None = None, **changes: object):
+        self._bot = bot
+        self.settings = (settings or bot.settings).model_copy(update=changes)
+
+    def __getattr__(self, name: str):
+        return getattr(self._bot, name)
+
+
+class ShortBot(Configured):
+    """A bot whose answers have these short words; its refusals have none."""
+
+    def __init__(self, bot, short: str, **changes: object):
+        super().__init__(bot, **changes)
+        self._short = short
+
+    def ask(self, question, history=()) -> Answer:
+        return self._shortened(self._bot.ask(question, history))
+
+    def stream(self, question, history=()) -> Iterator[Event]:
+        for event in self._bot.stream(question, history):
+            yield event if isinstance(event, Text) else replace(event, answer=self._shortened(event.answer))
+
+    def _shortened(self, answer: Answer) -> Answer:
+        return answer if answer.refused else replace(answer, short=self._short)
+
+
+class HeldBot(Configured):
+    """A bot whose answers wait until they are let go."""
+
+    def __init__(self, bot, **changes: object):
+        super().__init__(bot, **changes)
+        self.asked: list[str] = []
+        self.go = threading.Event()
+
+    def ask(self, question, history=()):
+        self.asked.append(question)
+        assert self.go.wait(60)
+        return self._bot.ask(question, history)
 
 
 @contextmanager

@@ -7,9 +7,13 @@ import zipfile
 from collections.abc import Callable
 
 from docx.document import Document as Word
+from docx.enum.text import WD_ALIGN_PARAGRAPH
+from docx.oxml.parser import parse_xml
+from docx.shared import Pt
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate
 
 SONG = "STSong-Light"
@@ -24,6 +28,18 @@ def pdf(story: list[Flowable | str], on_page: Callable = lambda canvas, document
     out = io.BytesIO()
     flowables = [Paragraph(item, BODY) if isinstance(item, str) else item for item in story]
     SimpleDocTemplate(out, **options).build(flowables, onFirstPage=on_page, onLaterPages=on_page)
+    return out.getvalue()
+
+
+def drawn_pdf(*pages: Callable[[Canvas], None], **options) -> bytes:
+    """A PDF of pages of 600 × 800 points, each drawn by a function; the options are those of reportlab's Canvas."""
+    out = io.BytesIO()
+    canvas = Canvas(out, pagesize=(600, 800), **options)
+    for draw in pages:
+        canvas.setFont(SONG, 11)
+        draw(canvas)
+        canvas.showPage()
+    canvas.save()
     return out.getvalue()
 
 
@@ -47,6 +63,54 @@ def page_pdf(content: bytes, font: bytes = HELVETICA, filters: bytes = b"") -> b
         b"<</Length %d%b>>\nstream\n%b\nendstream" % (len(content), filters, content),
         font,
     )
+
+
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+_NAMESPACES = (
+    f'{W} xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    ' xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+    ' xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
+)
+
+
+def add_xml(word: Word, inner: str) -> None:
+    """A paragraph of raw WordprocessingML at the end of the document."""
+    paragraph = parse_xml(f"<w:p {_NAMESPACES}>{inner}</w:p>")
+    word.element.body.insert(len(word.element.body) - 1, paragraph)
+
+
+def add_look(word: Word, text: str, size: float = 0, *, centred: bool = False, bold: bool = False) -> None:
+    """A paragraph with a look of its own: `size` in points, 0 for that of the text."""
+    paragraph = word.add_paragraph()
+    run = paragraph.add_run(text)
+    run.bold = bold or None
+    run.font.size = Pt(size) if size else None
+    paragraph.alignment = WD_ALIGN_PARAGRAPH.CENTER if centred else None
+
+
+def add_list(word: Word, *levels: tuple[str, str], override: str = "", same_as: int = 0) -> int:
+    """A list whose levels have a number format and a text, as ("decimal", "%1."); returns its id for `numbered`.
+
+    `override` is raw XML of the list; `same_as` is the id of a list whose counters it shares.
+    """
+    root = word.part.numbering_part.element
+    number_id = 100 + len(root)
+    if not same_as:
+        inner = "".join(
+            f'<w:lvl w:ilvl="{depth}"><w:start w:val="1"/><w:numFmt w:val="{style}"/><w:lvlText w:val="{text}"/>'
+            "</w:lvl>"
+            for depth, (style, text) in enumerate(levels)
+        )
+        root.append(parse_xml(f'<w:abstractNum {W} w:abstractNumId="{number_id}">{inner}</w:abstractNum>'))
+    definition = f'<w:abstractNumId w:val="{same_as or number_id}"/>'
+    root.append(parse_xml(f'<w:num {W} w:numId="{number_id}">{definition}{override}</w:num>'))
+    return number_id
+
+
+def numbered(word: Word, list_id: int, text: str, depth: int = 0) -> None:
+    """A paragraph with an automatic number."""
+    number = f'<w:numPr><w:ilvl w:val="{depth}"/><w:numId w:val="{list_id}"/></w:numPr>'
+    add_xml(word, f"<w:pPr>{number}</w:pPr><w:r><w:t>{text}</w:t></w:r>")
 
 
 def word_bytes(word: Word) -> bytes:

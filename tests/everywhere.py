@@ -18,15 +18,17 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
+from conftest import Configured
 from fastapi.testclient import TestClient
 from rich.console import Console
 from slack_api import BOT_TOKEN, SlackApi, slack_api
 from wechatpy.crypto import WeChatCrypto
 
-from bot.app import create_app
+from bot.channels import slack, wechat
 from bot.channels.tencent import signature
+from bot.cli import chat
 from bot.pipeline import Bot
-from bot.surfaces import slack_replies, terminal, wechat
+from bot.web.app import create_app
 
 SLACK_SECRET = "canary-signing-secret"
 TOKEN, KEY, APP = "canarytoken123", "canaryKEYabcdefghijklmnopqrstuvwxyz01234567", "wxcanaryapp"
@@ -77,8 +79,8 @@ class Everywhere:
 
     def _passages(self) -> dict[str, str]:
         """Where a passage stands, as the terminal shows it, and its id."""
-        index = self.bot.index
-        return {f"{p.article_id}:{p.start}": p.id for p in index.store.passages(range(index.manifest["passages"]))}
+        index = self.bot.live.get()
+        return {f"{p.document}:{p.start}": p.id for p in index.store.passages(range(index.manifest["passages"]))}
 
     def send(self, way: str, value: str) -> Said:
         """A JSON value, well formed or not, where the text of a question belongs; Latin-1 gives its bytes."""
@@ -200,7 +202,7 @@ class Everywhere:
         out, stdin = io.StringIO(), sys.stdin
         sys.stdin = io.StringIO(question.replace("\n", " "))  # a line is a question
         try:
-            terminal.chat(self.bot, Console(file=out, soft_wrap=True, force_terminal=False), keep_history=False)
+            chat.chat(self.bot, Console(file=out, soft_wrap=True, force_terminal=False), keep_history=False)
         finally:
             sys.stdin = stdin
         return Said(200, out.getvalue().strip("\n"), len(out.getvalue().encode("utf-8", "replace")))
@@ -244,8 +246,8 @@ def letters(text: str) -> str:
 def everywhere(bot: Bot, asked: Bot | None = None) -> Iterator[Everywhere]:
     """The ways in to a bot whose settings hold SECRETS; `asked` answers in its place."""
     with slack_api() as api, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slack_replies, "API", api.url)
-        app = create_app(asked or bot, bot.settings)
+        patch.setattr(slack, "API", api.url)
+        app = create_app(Configured(asked, bot.settings) if asked else bot)
         plain = wechat.routes(asked or bot, bot.settings, wechat.Account(TOKEN, APP, None, None))
         app.include_router(plain, prefix="/plain")
         with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:

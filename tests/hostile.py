@@ -9,56 +9,58 @@ import tempfile
 import time
 from pathlib import Path
 
-from bot.readers import Document
+from bot.corpus.blocks import BlockWriter, Parsed
 
 
-def parse(data: bytes) -> Document:
+def parse(data: bytes) -> Parsed:
     return globals()[f"_{data.decode()}"]()
 
 
-def _sleep() -> Document:
+def _sleep() -> Parsed:
     time.sleep(60)
-    return Document("too late")
+    return Parsed("too late")
 
 
-def _crash() -> Document:
+def _crash() -> Parsed:
     ctypes.string_at(0)
-    return Document("read from nowhere")
+    return Parsed("read from nowhere")
 
 
-def _leave() -> Document:
+def _leave() -> Parsed:
     os._exit(0)
 
 
-def _kill() -> Document:
+def _kill() -> Parsed:
     os.kill(os.getpid(), signal.SIGKILL)
-    return Document("still here")
+    return Parsed("still here")
 
 
-def _recurse() -> Document:
+def _recurse() -> Parsed:
     return _recurse()
 
 
-def _flood() -> Document:
-    return Document("字" * 1001)
+def _flood() -> Parsed:
+    return Parsed("字" * 1001)
 
 
-def _blank() -> Document:
-    return Document(" \n\x00")
+def _blank() -> Parsed:
+    return Parsed(" \n")
 
 
-def _write() -> Document:
+def _write() -> Parsed:
     with tempfile.TemporaryFile() as file:
         file.write(b"x")
-    return Document("written")
+    return Parsed("written")
 
 
-def _print() -> Document:
+def _print() -> Parsed:
     print("{}")  # noqa: T201
     os.write(1, b"{}")
-    return Document("\x01a\r\nb\ud800c", "title")
+    writer = BlockWriter()
+    writer.paragraph("\x01a\r\nb\ud800c")
+    return writer.parsed("title")
 
 
-def _descriptors() -> Document:
+def _descriptors() -> Parsed:
     folder = Path("/proc/self/fd")
-    return Document("\n".join(str(link.readlink()) for link in folder.iterdir() if link.is_symlink()))
+    return Parsed("\n".join(str(link.readlink()) for link in folder.iterdir() if link.is_symlink()))

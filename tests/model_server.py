@@ -318,6 +318,19 @@ def _two_done(handler):
     handler.send(b"data: [DONE]\n\ndata: [DONE]\n\n")
 
 
+def _other_type(handler):
+    handler.begin(kind="text/plain; charset=iso-8859-1")
+    line = {"choices": [{"index": 0, "delta": {"content": PROOF}, "finish_reason": "stop"}]}
+    handler.send(b"data: " + json.dumps(line, ensure_ascii=False).encode() + b"\n\n")
+
+
+def _comments(handler):
+    handler.begin()
+    handler.send(b": processing\r\n\r\nid: 7\r\nretry: 10\r\n\r\n")
+    for byte in event(PROOF, "stop").replace(b"\n", b"\r\n") + b": keep-alive\r\n\r\nevent: ping\r\n\r\n":
+        handler.send(bytes([byte]))
+
+
 def _surrogate(handler):
     handler.begin()
     handler.send(b'data: {"choices": [{"index": 0, "delta": {"content": "\\ud83d"}, "finish_reason": null}]}\n\n')
@@ -336,6 +349,8 @@ def _reasons(handler):
 ODDITIES: dict[str, Callable[[Handler], None]] = {
     "no [DONE]": _no_done,
     "two [DONE]": _two_done,
+    "another type": _other_type,
+    "comments": _comments,
     "lone surrogate": _surrogate,
     "thoughts": _reasons,
 }

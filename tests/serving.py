@@ -22,7 +22,7 @@ class Served:
     def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
         self.process, self._errors = process, errors
         deadline = time.monotonic() + 60
-        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)", self.said)):
+        while not (found := re.search(r"http://(?:127\.0\.0\.1|\[::1\]):(\d+)", self.said)):
             assert process.poll() is None, self.said
             assert time.monotonic() < deadline, "the server does not start"
             time.sleep(0.05)
@@ -61,3 +61,10 @@ def serving(settings: Settings, errors: Path, **variables: object) -> Iterator[S
     finally:
         process.kill()
         process.wait()
+
+
+def workers_of(server: Served) -> list[int]:
+    """The processes that answer."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text(encoding="ascii")
+    lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.split()}
+    return [pid for pid, line in lines.items() if b"spawn_main" in line]

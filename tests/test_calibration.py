@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from bot import refusal
+from bot.answer import refusal
 from bot.calibration import fit, recalibrate
 from bot.errors import CorpusError
 from bot.evaluation import Question

@@ -83,8 +83,8 @@ def test_every_delivery_finds_the_reply_and_one_that_comes_too_late_is_known_as_
     assert [claims.again("wechat:A:1"), claims.again("wechat:A:1"), claims.again("wechat:A:9")] == [2, 3, 0]
     assert claims.reply("wechat:A:1") is None
     assert not claims.keep_reply("wechat:A:1", "答")
-    assert claims.reply("wechat:A:1", last_call=True) == "答"
-    assert claims.reply("wechat:A:2", last_call=True) is None
+    assert claims.last_call("wechat:A:1") == "答"
+    assert claims.last_call("wechat:A:2") is None
     assert claims.keep_reply("wechat:A:2", "迟到的答案")
 
 

@@ -1,15 +1,26 @@
-"""bot.cli as a user runs it: a process of its own, what it prints, how it ends."""
+"""bot.cli.commands as a user runs it: a process of its own, what it prints, how it ends."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from conftest import write_articles
+from rich.console import Console
+
+from bot.cli import document
+from bot.corpus.blocks import BlockWriter
+from bot.corpus.loss import loss
+from bot.corpus.passages import cut
+from bot.types import Document
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +57,8 @@ def test_ask_prints_the_answer_first_and_marks_the_evidence(home):
     done = wenqu(home, "ask", "赵州桥由谁设计?")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert "李春" in lines[0]
-    assert lines[0].endswith("[1]")
+    assert lines[0] == "隋代工匠李春"
+    assert lines[1].endswith("[1]")
     assert "【" in done.stdout
     assert "\x1b" not in done.stdout  # piped output is plain
     assert "bridge.md" in done.stdout
@@ -66,7 +77,7 @@ def test_a_refusal_ends_with_zero(home):
 def test_a_plain_question_never_imports_torch(home):
     code = (
         "import sys; sys.argv = ['wenqu', 'ask', '赵州桥由谁设计?']\n"
-        "from bot.cli import main\n"
+        "from bot.cli.commands import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'transformers', 'sentence_transformers', 'fastapi', 'prompt_toolkit'}\n"
@@ -81,7 +92,7 @@ def test_index_says_what_it_did_and_when_there_is_nothing_to_do(tmp_path):
     write_articles(tmp_path / "corpus")
     (tmp_path / "corpus" / "bad.txt").write_bytes(bytes(range(256)) * 20)
     first = wenqu(tmp_path, "index")
-    assert "3 篇文章" in first.stdout
+    assert "3 份资料" in first.stdout
     assert "bad.txt: E-BINARY" in first.stdout
     assert "up to date" in wenqu(tmp_path, "index").stdout
     assert "gen-000002" in wenqu(tmp_path, "index", "--force").stdout
@@ -160,6 +171,7 @@ def test_eval_measures_and_gates(home, tmp_path):
     assert json.loads(done.stdout)["all"]["hit@1"] == 1.0
     missed = wenqu(home, *arguments, "--fail-under", "p99_ms=0.0001")
     assert missed.returncode == 1
+    assert re.search("false_answer +│ +— ", missed.stdout)  # nothing to measure it on
     assert "p99_ms" in missed.stderr
 
 
@@ -293,6 +305,70 @@ def test_info_shows_the_curated_answers_and_the_lines_not_used(tmp_path):
     sections = json.loads(wenqu(tmp_path, "info", "--json").stdout)
     assert sections["curated"]["answers"] == 0
     assert list(sections["curated_problems"]) == ["answers.yaml:1"]
+
+
+def test_info_shows_a_document_as_it_was_read(tmp_path):
+    text = "西湖在杭州。" * 60
+    files = {"手册/年假.md": f"# 员工手册\n\n## 年假\n\n{text}\n", "旧.xyz": "x", "手册/病假.txt": "病假有三天。"}
+    (tmp_path / "corpus" / "手册").mkdir(parents=True)
+    write_articles(tmp_path / "corpus", files)
+    assert wenqu(tmp_path, "index").returncode == 0
+    for name in ("年假", "手册/年假.md", str(tmp_path / "corpus" / "手册" / "年假.md")):
+        lines = wenqu(tmp_path, "info", name).stdout.splitlines()
+        assert lines[:3] == ["标题 heading 1  员工手册", "标题 heading 2  年假", f"段落 paragraph  {text}"]
+        assert lines[-2:] == ["  标题 / title: 员工手册", "  1 个段落 / passages; 100% 成为段落 / became passages"]
+    shown = json.loads(wenqu(tmp_path, "info", "年假", "--json").stdout)
+    assert [shown["text"][one["start"] : one["end"]] for one in shown["blocks"]] == ["员工手册", "年假", text]
+    assert (shown["kept"], shown["letters"], shown["passages"]) == (306, 306, 1)
+    skipped = json.loads(wenqu(tmp_path, "info", "旧", "--json").stdout)
+    assert (skipped["code"], ".txt" in skipped["cure"]) == ("E-FORMAT", True)
+    several = wenqu(tmp_path, "info", "手册")
+    assert (several.returncode, several.stderr.splitlines()[1:]) == (2, ["  手册/年假.md", "  手册/病假.txt"])
+    assert_one_clear_line(wenqu(tmp_path, "info", "没有的"), "没有的", "ls -R")
+
+
+def test_info_reads_a_file_that_is_not_in_the_index(tmp_path):
+    write_articles(tmp_path / "corpus", {"a.txt": "龙井茶产于杭州。"})
+    write_articles(tmp_path, {"b.txt": "病假有三天。", "c.xyz": "x"})
+    for name in ("a.txt", str(tmp_path / "b.txt")):
+        assert "不在索引里" in wenqu(tmp_path, "info", name).stdout
+    assert "E-FORMAT" in wenqu(tmp_path, "info", str(tmp_path / "c.xyz")).stdout
+    assert not (tmp_path / "index").exists()  # looking makes nothing
+    wenqu(tmp_path, "index")
+    assert "不在索引里" not in wenqu(tmp_path, "info", "a.txt").stdout
+    write_articles(tmp_path / "corpus", {"a.txt": "碧螺春产于苏州。"})
+    changed = wenqu(tmp_path, "info", "a.txt").stdout
+    assert "碧螺春" in changed
+    assert "不在索引里" in changed
+
+
+def test_info_shows_what_was_left_out_in_its_place():
+    out = io.StringIO()
+    writer = BlockWriter()
+    writer.begin_page()
+    writer.leave_out("某某医院", "running head")
+    writer.heading("总则", 1)
+    writer.begin_page()
+    writer.leave_out("2", "page number")
+    writer.item("报名", "1.")
+    parsed = writer.parsed()
+    read = Document("a.pdf", "招标文件", parsed.text, "a.pdf", parsed.blocks, parsed.pages, parsed.left_out)
+    passages = cut(read)
+    shown = document.ReadFile(read, len(passages), loss(read, passages), "字体有误 / odd fonts", is_indexed=True)
+    document.render(Console(file=out, soft_wrap=True), shown)
+    assert out.getvalue().splitlines() == [
+        "── 第 1 页 / page 1 ──",
+        "略去 left out (页眉页脚 running head)  某某医院",
+        "标题 heading 1  总则",
+        "── 第 2 页 / page 2 ──",
+        "略去 left out (页码 page number)  2",
+        "条目 item 1  1. 报名",
+        "",
+        "a.pdf",
+        "  标题 / title: 招标文件",
+        "  1 个段落 / passages; 50% 成为段落 / became passages (页眉页脚 running head 4, 页码 page number 1)",
+        "  注意 / note: 字体有误 / odd fonts",
+    ]
 
 
 def test_an_index_that_cannot_be_refreshed_still_answers(tmp_path):

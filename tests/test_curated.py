@@ -1,4 +1,4 @@
-"""bot.curated and bot.answers_file: answers that people wrote, given word for word to the question that is meant."""
+"""bot.corpus.curated: answers that people wrote, given word for word to the question that is meant."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import pytest
 from conftest import write_articles
 from rich.console import Console
 
-from bot import answers_file
-from bot.answers_file import read_answers
-from bot.builder import build_index
-from bot.corpus import scan
-from bot.curated import CuratedAnswer, question_key
-from bot.index import is_stale
-from bot.markup import MARKDOWN, PLAIN, render
+from bot.channels.message import MARKDOWN, PLAIN, render
+from bot.cli.render import render_answer
+from bot.corpus import curated
+from bot.corpus.curated import CuratedAnswer, question_key, read_answers
+from bot.corpus.scan import scan
+from bot.index.build import build_index
+from bot.index.opened import is_stale
 from bot.pipeline import Bot
-from bot.rendering import render_answer
 from bot.settings import load_settings
 
 WHY = "因为*创投思维*。\n详见 [1]。"
@@ -114,37 +113,37 @@ def test_scalars_are_what_was_written_and_the_last_particle_counts_for_nothing(c
 def test_every_surface_says_that_people_wrote_it(curated_bot):
     answer = curated_bot.ask("合肥为什么成功")
     plain, markdown = render(answer, PLAIN), render(answer, MARKDOWN)
-    assert plain == f"{WHY}\n\n人工整理 · 来源:市志办 https://example.com/a_b"
-    assert markdown.endswith("人工整理 · 来源:[市志办](https://example.com/a_b)")
+    assert plain == f"{WHY}\n\n人工整理 · 来源：市志办 https://example.com/a_b"
+    assert markdown.endswith("人工整理 · 来源：[市志办](https://example.com/a_b)")
     assert "\\*创投思维\\*" in markdown  # the text stays text
     assert "Curated · source: " in render(curated_bot.ask("why did Hefei succeed?"), PLAIN)
     console = Console(file=io.StringIO(), soft_wrap=True)
     render_answer(console, answer)
-    assert console.file.getvalue() == f"{WHY}\n人工整理 · 来源:市志办 https://example.com/a_b\n"
+    assert console.file.getvalue() == f"{WHY}\n人工整理 · 来源：市志办 https://example.com/a_b\n"
 
 
 def test_a_changed_file_makes_the_index_stale_and_a_running_bot_takes_it(tmp_path, embedder):
     bot = bot_of(tmp_path, embedder)
-    assert bot.index.manifest["articles"] == 3
-    assert bot.index.store.skipped() == []
-    assert {"answers.json", "answers.npy"} <= set(bot.index.manifest["files"])
-    assert not is_stale(scan(bot.settings.corpus), bot.index)
+    assert bot.live.get().manifest["articles"] == 3
+    assert bot.live.get().store.skipped() == []
+    assert {"answers.json", "answers.npy"} <= set(bot.live.get().manifest["files"])
+    assert not is_stale(scan(bot.settings.corpus), bot.live.get())
     file = bot.settings.corpus / "answers.yaml"
     file.write_text("- questions: 青岛为什么能成功\n  answer: 新\n  source: 新\n- bad\n", encoding="utf-8")
-    assert is_stale(scan(bot.settings.corpus), bot.index)
+    assert is_stale(scan(bot.settings.corpus), bot.live.get())
     assert bot.ask("合肥为什么能成功").text == WHY  # until the next run
     summary = build_index(bot.settings, embedder)
     assert [path for path, _ in summary.warnings] == ["answers.yaml:4"]
     assert bot.ask("青岛为什么成功").text == "新"
     assert bot.ask("合肥为什么能成功").mode == "passages"
-    report = bot.index.report()
+    report = bot.live.get().report()
     assert report["curated"] == {"answers": 1, "questions": 1, "entries": ["青岛为什么能成功 (新)"]}
     assert list(report["curated_problems"]) == ["answers.yaml:4"]
     file.unlink()
-    assert is_stale(scan(bot.settings.corpus), bot.index)
+    assert is_stale(scan(bot.settings.corpus), bot.live.get())
     build_index(bot.settings, embedder)
     assert bot.ask("青岛为什么成功").mode == "passages"
-    assert "answers.json" not in bot.index.manifest["files"]
+    assert "answers.json" not in bot.live.get().manifest["files"]
 
 
 @pytest.mark.parametrize(
@@ -156,15 +155,15 @@ def test_a_changed_file_makes_the_index_stale_and_a_running_bot_takes_it(tmp_pat
         ("- questions: q\n  source: y", 4, "missing: answer"),
         ("- questions: []\n  answer: x\n  source: y", 4, "missing: questions"),
         ("- questions: ？\n  answer: x\n  source: y", 4, "empty"),
-        ("- questions: q\n  answer:\n  source: y", 5, "a text is wanted"),
-        ("- questions: q\n  answer: {a: b}\n  source: y", 5, "a text is wanted"),
+        ("- questions: q\n  answer:\n  source: y", 5, "expected text"),
+        ("- questions: q\n  answer: {a: b}\n  source: y", 5, "expected text"),
         ("- questions: q\n  answer: x\n  sauce: y", 6, "no such field: sauce"),
         ("- questions: q\n  answer: x\n  answer: z\n  source: y", 6, "twice: answer"),
         ("- questions: q\n  answer: x\n  source: y\n  url: javascript:alert(1)", 7, "address"),
         (f"- questions: {'长' * 201}\n  answer: x\n  source: y", 4, "longer than 200"),
         (f"- questions: q\n  answer: {'长' * 4001}\n  source: y", 5, "longer than 4000"),
         ("- 合肥", 4, "write questions"),
-        ("- questions: 第一？\n  answer: x\n  source: y", 4, "asked before, on line 1"),
+        ("- questions: 第一？\n  answer: x\n  source: y", 4, "already asked on line 1"),
         ("- &a {questions: q, answer: x, source: y}\n- *a", 5, "aliases"),
         ("- questions: q\n  answer: !!python/object/apply:os.system ['true']\n  source: y", 5, "tags"),
         ("- questions: q\n  answer: !secret x\n  source: y", 5, "tags"),
@@ -192,7 +191,7 @@ def test_a_few_lines_never_stand_for_gigabytes(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("questions: q\nanswer: a\nsource: s\n", "a list is wanted"),
+        ("questions: q\nanswer: a\nsource: s\n", "expected a list"),
         ("[" * 5000, "nested too deeply"),
         (b"\x00\x01\x02" * 3000, "E-"),
         ("- questions: q\n" * 100_000, "over 1024 KB"),
@@ -210,7 +209,7 @@ def test_a_file_may_be_empty_in_any_encoding_or_gone(tmp_path):
     text = "- questions: 你好吗\r\n  answer: 我们很好,谢谢你的关心\r\n  source: 问候语大全\r\n"
     for encoding in ("utf-8-sig", "gb18030", "utf-16"):
         assert read(tmp_path, text.encode(encoding)).entries == wanted
-    assert answers_file.read_answers(tmp_path / "none.yaml").problems[0].place == "answers.yaml"
+    assert curated.read_answers(tmp_path / "none.yaml").problems[0].place == "answers.yaml"
 
 
 def test_one_word_in_the_place_of_another_is_another_question_however_long_it_is(tmp_path, embedder):
@@ -218,3 +217,10 @@ def test_one_word_in_the_place_of_another_is_another_question_however_long_it_is
     bot = bot_of(tmp_path, embedder, answers)
     assert bot.ask("江西理工大学经济管理学院有多少名在校学生?").mode == "curated"
     assert bot.ask("江苏理工大学经济管理学院一共有多少名在校学生").mode == "passages"
+
+
+def test_another_name_in_the_dictionary_does_not_hide_an_answer(tmp_path, embedder):
+    """What the dictionary adds to a search was compared with curated questions too, which lack it."""
+    bot = bot_of(tmp_path, embedder, dictionary="霸都、Badu = 合肥\n")
+    assert bot.ask("合肥为什么成功").mode == "curated"
+    assert bot.ask("霸都为什么能成功").mode == "curated"

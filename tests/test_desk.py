@@ -33,10 +33,10 @@ def test_a_message_that_is_delivered_again_is_answered_once(slow):
             sent.append((inbound.message_id, (await desk.answer(inbound)).text))
 
         async with desk.open("slack", handle):
-            assert desk.take(message(1), handle, "slack:T:C:1.0")
-            assert not desk.take(message(1), handle)
-            assert not desk.take(message(2), handle, "slack:T:C:1.0")  # another id, the same message
-            assert desk.take(message(3), handle)
+            assert await desk.take(message(1), handle, "slack:T:C:1.0")
+            assert not await desk.take(message(1), handle)
+            assert not await desk.take(message(2), handle, "slack:T:C:1.0")  # another id, the same message
+            assert await desk.take(message(3), handle)
 
     asyncio.run(run())
     assert sorted(number for number, _ in sent) == ["1", "3"]
@@ -56,7 +56,7 @@ def test_a_stopping_server_waits_for_its_answers(slow):
 
         async with desk.open("slack", handle):
             for number in range(40):
-                desk.take(message(number), handle)
+                await desk.take(message(number), handle)
 
     asyncio.run(run())
     assert len(sent) == 40
@@ -73,7 +73,7 @@ def test_what_did_not_get_its_answer_is_answered_after_a_restart(slow, monkeypat
             await asyncio.sleep(60)
 
         async with desk.open("slack", never):
-            desk.take(message(1), never)
+            await desk.take(message(1), never)
             await asyncio.sleep(0)
 
     async def second_server():
@@ -83,7 +83,7 @@ def test_what_did_not_get_its_answer_is_answered_after_a_restart(slow, monkeypat
             sent.append((inbound, (await desk.answer(inbound)).text))
 
         async with desk.open("slack", handle):
-            assert not desk.take(message(1), handle)  # delivered again meanwhile
+            assert not await desk.take(message(1), handle)  # delivered again meanwhile
 
     asyncio.run(first_server())
     monkeypatch.setattr("bot.channels.desk._DRAIN_SECONDS", 10)
@@ -114,15 +114,15 @@ def test_an_answer_is_kept_for_feedback_and_a_platform_that_fails_ends_nothing(s
         desk = Desk(slow)
 
         async def handle(inbound):
-            desk.journal.record_feedback((await desk.answer(inbound)).id, "U", 1)
+            await desk.feedback((await desk.answer(inbound)).id, "U", 1)
             raise OSError("platform is down")
 
         async with desk.open("slack", handle):
-            desk.take(message(1, "秘密的问题:赵州桥由谁设计?"), handle)
+            await desk.take(message(1, "秘密的问题:赵州桥由谁设计?"), handle)
 
     asyncio.run(run())
     journal = Journal(slow.settings.index / "journal.sqlite")
-    assert journal.feedback() == [("秘密的问题:赵州桥由谁设计?", "slack", 1)]
+    assert [(asked.question, asked.liked) for asked in journal.recent(5)] == [("秘密的问题:赵州桥由谁设计?", 1)]
     assert Claims(slow.settings.index / "journal.sqlite").left_behind("slack") == []
     assert "platform is down" in caplog.text
     assert "秘密" not in caplog.text

@@ -1,4 +1,4 @@
-"""bot.dictionary: words cut whole, names that stand for one another, and one dictionary for each generation."""
+"""bot.text.dictionary: words cut whole, names that stand for one another, and one dictionary for each generation."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import json
 import pytest
 from conftest import write_articles
 
-from bot import text
-from bot.bridge import understand
-from bot.builder import build_index
-from bot.corpus import scan
-from bot.dictionary import NO_DICTIONARY, Dictionary, Problem, read_dictionary
-from bot.index import is_stale, open_index
+from bot.answer.query import understand
+from bot.corpus.scan import scan
+from bot.index.build import build_index
+from bot.index.opened import is_stale, open_index
 from bot.pipeline import Bot
 from bot.settings import load_settings
+from bot.text.dictionary import NO_DICTIONARY, Dictionary, Problem, read_dictionary
+from bot.text.terms import rarity, words
 from bot.types import Query, Term
 
 ARTICLES = {
@@ -28,6 +28,12 @@ def read(tmp_path, content: str | bytes) -> Dictionary:
     file = tmp_path / "dictionary.txt"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     return read_dictionary(file)
+
+
+def understood(bot: Bot, question: str):
+    """A question as the bot understands it, by the dictionary of its live generation."""
+    index = bot.live.get()
+    return understand(question, index.store.names, index.dictionary)
 
 
 def bot_of(folder, embedder, dictionary: str = "") -> Bot:
@@ -86,16 +92,16 @@ def test_a_file_that_cannot_be_read_is_one_problem_and_an_empty_one_is_none(tmp_
 
 def test_without_a_dictionary_text_is_cut_as_ever():
     for folded in ("正是这种创投思维和魄力,让合肥成功", "ppr-9087 is 7+n", "", "的" * 3000):
-        assert NO_DICTIONARY.words(folded) == text.words(folded)
+        assert NO_DICTIONARY.words(folded) == words(folded)
         assert NO_DICTIONARY.named(folded) == ([], " ".join(folded.split()))
 
 
 def test_words_are_cut_whole_as_well_as_in_parts_and_the_longest_wins():
     dictionary = Dictionary([("魄力让",), ("创投思维",), ("创投",), ("ai",), ("star market",)])
-    assert dictionary.words("魄力让合肥") == [*text.words("魄力让"), "魄力让", "合肥"]
+    assert dictionary.words("魄力让合肥") == [*words("魄力让"), "魄力让", "合肥"]
     assert {"创投", "思维", "创投思维"} <= set(dictionary.words("这种创投思维和"))
     assert "star market" in dictionary.words("the star market opens")
-    assert dictionary.words("openai gpt-ai ai++") == text.words("openai gpt-ai ai++")  # no word inside an identifier
+    assert dictionary.words("openai gpt-ai ai++") == words("openai gpt-ai ai++")  # no word inside an identifier
     assert dictionary.named("ai模型,ai.") == (["ai"], "ai 模型, ai .")
 
 
@@ -114,7 +120,7 @@ def test_a_named_thing_is_asked_for_by_all_its_names_and_no_part():
 
 def test_a_thing_is_as_rare_as_its_commonest_name():
     query = understand("霸都", {}, Dictionary([("合肥", "霸都")]))
-    assert query.terms[0].rarity == text.rarity("合肥") < text.rarity("霸都")
+    assert query.terms[0].rarity == rarity("合肥") < rarity("霸都")
 
 
 def test_two_names_of_one_alias_are_not_taken_for_one_another():
@@ -137,11 +143,11 @@ def test_an_alias_finds_the_passages_of_the_other_name_and_shows_them_as_they_ar
     tmp_path, embedder, question, article
 ):
     bot = bot_of(tmp_path, embedder, "霸都, Badu = 庐州\nBlue Cat = 蓝猫\n东方美人茶 = 乌龙茶\n")
-    query = bot._understood(question, bot.index)
-    rows = bot.index.lexical.search(query, 1)
-    assert bot.index.store.passages([rows[0][0]])[0].article_id == article
+    query = understood(bot, question)
+    rows = bot.live.get().lexical.search(query, 1)
+    assert bot.live.get().store.passages([rows[0][0]])[0].document == article
     answer = bot.ask(question)
-    assert answer.evidence[0].hit.passage.article_id == article
+    assert answer.evidence[0].hit.passage.document == article
     assert answer.evidence[0].hit.passage.text in ARTICLES[article]
 
 
@@ -149,44 +155,44 @@ def test_an_alias_finds_the_passages_of_the_other_name_and_shows_them_as_they_ar
 def test_a_word_that_jieba_would_cut_is_one_token_of_the_index(tmp_path, embedder, name):
     only = Query(name, name, (Term(name, {name: 1.0}, 1.0),), "")  # without bigrams to help
     with_words = bot_of(tmp_path / "a", embedder, "Blue Cat\n七座码\n")
-    assert len(with_words.index.lexical.search(only, 5)) == 1
-    assert bot_of(tmp_path / "b", embedder).index.lexical.search(only, 5) == []
+    assert len(with_words.live.get().lexical.search(only, 5)) == 1
+    assert bot_of(tmp_path / "b", embedder).live.get().lexical.search(only, 5) == []
 
 
 def test_a_changed_dictionary_makes_the_index_stale_and_is_no_article(tmp_path, embedder):
     bot = bot_of(tmp_path, embedder, "霸都 = 庐州\n= 没有\n")
     settings = bot.settings
-    assert bot.index.manifest["articles"] == 3
-    assert bot.index.store.skipped() == []
-    assert bot.index.dictionary.problems == [Problem(2, "缺一个词 / a word is missing")]
-    assert "dictionary.json" in bot.index.manifest["files"]
-    assert not is_stale(scan(settings.corpus), bot.index)
+    assert bot.live.get().manifest["articles"] == 3
+    assert bot.live.get().store.skipped() == []
+    assert bot.live.get().dictionary.problems == [Problem(2, "缺少词语 / a word is missing")]
+    assert "dictionary.json" in bot.live.get().manifest["files"]
+    assert not is_stale(scan(settings.corpus), bot.live.get())
     file = settings.corpus / "dictionary.txt"
     file.write_text("霸都, 庐阳 = 庐州\n", encoding="utf-8")
-    assert is_stale(scan(settings.corpus), bot.index)
+    assert is_stale(scan(settings.corpus), bot.live.get())
     # Until the next run the old one is in force: what was indexed and what is asked agree.
-    assert bot._understood("庐阳", bot.index).other_names == ()
+    assert understood(bot, "庐阳").other_names == ()
     summary = build_index(settings, embedder)
     assert summary.dictionary.entries == [("庐州", "霸都", "庐阳")]
-    assert bot._understood("庐阳", bot.index).other_names == ("庐州", "霸都")  # a running bot takes the new one
+    assert understood(bot, "庐阳").other_names == ("庐州", "霸都")  # a running bot takes the new one
     file.unlink()
-    assert is_stale(scan(settings.corpus), bot.index)
+    assert is_stale(scan(settings.corpus), bot.live.get())
     build_index(settings, embedder)
     assert open_index(settings, embedder).dictionary.entries == []
 
 
 def test_a_dictionary_below_a_folder_is_an_article(tmp_path, embedder):
     write_articles(tmp_path / "corpus" / "notes", {"dictionary.txt": "词典是一本书,里面有很多词。"})
-    assert bot_of(tmp_path, embedder).index.manifest["articles"] == 4
+    assert bot_of(tmp_path, embedder).live.get().manifest["articles"] == 4
 
 
 def test_the_words_of_one_bot_do_not_reach_another(tmp_path, embedder):
     with_words = bot_of(tmp_path / "a", embedder, "座码头货\n霸都 = 庐州\n")
     without = bot_of(tmp_path / "b", embedder)
     question = "霸都新建了几座码头货"
-    assert "座码头货" in [term.source for term in with_words._understood(question, with_words.index).terms]
-    other = without._understood(question, without.index)
-    assert other == understand(question, without.index.store.names)
+    assert "座码头货" in [term.source for term in understood(with_words, question).terms]
+    other = understood(without, question)
+    assert other == understand(question, without.live.get().store.names)
     assert not {"座码头货", "庐州"} & {name for term in other.terms for name in term.alternatives}
 
 
@@ -194,9 +200,9 @@ def test_what_was_saved_is_what_is_loaded(tmp_path, embedder):
     bot = bot_of(tmp_path, embedder, "霸都 = 庐州\n創投\n=\n")
     saved = json.loads((bot.settings.index / "gen-000001" / "dictionary.json").read_text(encoding="utf-8"))
     assert saved["entries"] == [["庐州", "霸都"], ["创投"]]
-    assert bot.index.dictionary.report() == {
+    assert bot.live.get().dictionary.report() == {
         "words": 3,
         "aliases": 1,
         "entries": ["霸都 = 庐州", "创投"],
     }
-    assert bot.index.dictionary.problems == [Problem(3, "缺一个词 / a word is missing")]
+    assert bot.live.get().dictionary.problems == [Problem(3, "缺少词语 / a word is missing")]

@@ -1,20 +1,20 @@
-"""bot.doctor: what is wrong is named, and a server that lets forgeries in is found out."""
+"""bot.cli.doctor: what is wrong is named, and a server that lets forgeries in is found out."""
 
 from __future__ import annotations
 
 import pytest
-from conftest import served
+from conftest import Configured, served
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from typer.testing import CliRunner
 
-from bot.app import create_app
-from bot.cli import cli
-from bot.doctor.checks import examine
-from bot.doctor.rehearsal import rehearse
+from bot.cli.commands import cli
+from bot.cli.doctor.checks import examine
+from bot.cli.doctor.findings import BAD, GOOD, ODD, OFF
+from bot.cli.doctor.rehearsal import rehearse
 from bot.errors import SettingsError
 from bot.settings import load_settings
-from bot.types import BAD, GOOD, ODD, OFF
+from bot.web.app import create_app
 
 KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 SECRETS = {
@@ -40,16 +40,7 @@ def settings(tmp_path):
 
 @pytest.fixture
 def server(bot, settings, tmp_path):
-    class Shared:
-        """The bot with a journal of its own."""
-
-        def __init__(self):
-            self.settings = settings
-
-        def __getattr__(self, name):
-            return getattr(bot, name)
-
-    with served(create_app(Shared(), settings)) as address:
+    with served(create_app(Configured(bot, settings))) as address:
         yield address
 
 
@@ -88,7 +79,7 @@ def test_settings_that_differ_are_named(server, channel, other):
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_server_without_the_secret_or_another_path_is_404(server, settings, bot, channel):
-    with served(create_app(bot, bot.settings)) as bare:
+    with served(create_app(bot)) as bare:
         for url in (bare + PATHS[channel], f"{server}/elsewhere"):
             (text,) = states(rehearse(channel, settings, url))[BAD]
             assert "404" in text

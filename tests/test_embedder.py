@@ -1,4 +1,4 @@
-"""bot.embedder: the bundled model by two libraries, a real transformer, and clear errors."""
+"""bot.index.embedder: the bundled model by two libraries, a real transformer, and clear errors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from bot.embedder import BUNDLED_FOLDER, StaticEmbedder, load_embedder
 from bot.errors import ModelError
-from bot.text import fold
+from bot.index.embedder import BUNDLED_FOLDER, StaticEmbedder, load_embedder
+from bot.text.fold import fold
+
+pytestmark = pytest.mark.slow
 
 TEXTS = ["合肥为什么能成功?", "why did hefei succeed", "寒武纪7月20日登陆科创板。", "x", "𠮷野家 ppr-9087"]
 
@@ -58,7 +60,7 @@ def test_the_bundled_model_opens_no_socket_and_imports_no_torch():
         "import socket, sys\n"
         "def refuse(*a, **k): raise AssertionError('socket')\n"
         "socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse\n"
-        "from bot.embedder import load_embedder\n"
+        "from bot.index.embedder import load_embedder\n"
         "load_embedder().encode_query('合肥')\n"
         "print(sorted({'torch', 'transformers', 'sentence_transformers'} & set(sys.modules)))\n"
     )
@@ -116,7 +118,7 @@ def test_a_damaged_or_missing_bundled_folder_names_the_cure(tmp_path):
     folder = shutil.copytree(BUNDLED_FOLDER, tmp_path / "embedder")
     with (folder / "model.safetensors").open("r+b") as file:
         file.truncate(1000)
-    with pytest.raises(ModelError, match="git checkout"):
+    with pytest.raises(ModelError, match="pip install --force-reinstall"):
         StaticEmbedder(folder)
-    with pytest.raises(ModelError, match="git checkout"):
+    with pytest.raises(ModelError, match="pip install --force-reinstall"):
         StaticEmbedder(tmp_path / "none")

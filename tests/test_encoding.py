@@ -1,12 +1,12 @@
-"""bot.encoding: the reading that looks most like writing wins."""
+"""bot.text.encoding: the reading that looks most like writing wins."""
 
 from __future__ import annotations
 
 import opencc
 import pytest
 
-from bot.encoding import decode
 from bot.errors import ReadError
+from bot.text.encoding import decode
 
 SENTENCE = "人工智能格局重塑,站上风口的青岛有机会实现跃升!"
 TRADITIONAL = opencc.OpenCC("s2t").convert(SENTENCE)
@@ -57,3 +57,13 @@ def test_all_line_breaks_are_one(line_break):
 def test_a_replacement_character_that_the_author_saved_is_no_damage():
     found = decode("\ufffd写在文章里的字\ufffd。\ufffd".encode())
     assert (found.encoding, found.damaged) == ("utf-8", 0)
+
+
+def test_euc_tw_is_refused_rather_than_misread():
+    written = (
+        "e6e3eba9ddd5dde5d5f3c5f8c8dcd4d3dfe7c4e3ccf8c8a1e2e6cca7d5ebcebdd1a5f5a7dfe7c6bec5c9c7e9cbe7e5b5dfe7c8b4c4a1c8ed"
+        "c4cbc8dbccefcba9c7d8c4eedeadc4d4c8e9c5b4d4cff1ecc4a9"
+    )
+    with pytest.raises(ReadError) as error:
+        decode(bytes.fromhex(written))
+    assert error.value.code == "E-ENC"

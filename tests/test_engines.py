@@ -11,10 +11,10 @@ import faiss
 import numpy as np
 import pytest
 
-from bot.engines import NAMES, engine_class
-from bot.engines.exact import Engine as Exact
-from bot.engines.faiss import EXACT_UP_TO
 from bot.errors import IndexDamaged, SettingsError
+from bot.index.engines import ENGINES, engine_class
+from bot.index.engines.exact import ExactEngine as Exact
+from bot.index.engines.faiss import EXACT_UP_TO
 
 DIM, COUNT = 32, 500
 
@@ -24,7 +24,7 @@ def unit_vectors(count: int, seed: int) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=ENGINES)
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -44,7 +44,7 @@ def filled(name: str):
 
 
 def test_the_folder_holds_the_reference_and_the_default():
-    assert {"exact", "faiss"} <= set(NAMES)
+    assert {"exact", "faiss"} <= set(ENGINES)
 
 
 def test_search_gives_the_rows_and_scores_of_the_exact_engine(name):

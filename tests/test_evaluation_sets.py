@@ -13,7 +13,10 @@ from bot.pipeline import Bot
 from bot.settings import load_settings
 
 SETS = SHARED / "eval"
-pytestmark = pytest.mark.skipif(not SETS.is_dir(), reason="the evaluation sets are not beside this checkout")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not SETS.is_dir(), reason="the evaluation sets are not beside this checkout"),
+]
 
 
 def test_the_shipped_article(tmp_path, embedder):

@@ -1,13 +1,13 @@
-"""bot.evidence and bot.refusal: the sentence that proves it, and the honest no."""
+"""bot.answer.evidence and bot.refusal: the sentence that proves it, and the honest no."""
 
 from __future__ import annotations
 
 import pytest
 
-from bot import evidence, refusal
-from bot.bridge import understand
-from bot.ranker import Asked
-from bot.retriever import query_vector
+from bot.answer import evidence, refusal
+from bot.answer.features import QueryFeatures
+from bot.answer.query import understand
+from bot.answer.retrieve import query_vector
 from bot.types import Hit, Passage
 
 SHIPPED = refusal.shipped_weights()
@@ -20,7 +20,7 @@ PASSAGE = Passage("p", "a.txt", "北京", "", TEXT, 0, len(TEXT))
 
 def marked_text(question: str, embedder, passage: Passage = PASSAGE) -> str:
     query = understand(question, {})
-    marked = evidence.mark(Asked.of(query), [passage], query_vector(query, embedder), embedder)[0]
+    marked = evidence.mark(QueryFeatures.from_query(query), [passage], query_vector(query, embedder), embedder)[0]
     return "|".join(passage.text[span.start : span.end] for span in marked.spans)
 
 
@@ -46,10 +46,32 @@ def test_a_line_break_is_never_marked(embedder):
     assert found
 
 
+@pytest.mark.parametrize(
+    ("question", "field"),
+    [
+        ("云岭三中学生食堂劳务服务项目的预算金额", "预算金额：五十万元"),
+        ("云岭三中学生食堂劳务服务项目的采购代理单位是哪家", "采购代理单位：青石招标公司"),
+    ],
+)
+def test_the_field_that_is_asked_for_beats_the_one_that_repeats_the_question(question, field, embedder):
+    text = "项目名称：云岭三中学生食堂劳务服务项目\n预算金额：五十万元\n采购代理单位：青石招标公司"
+    assert marked_text(question, embedder, Passage("p", "a", "", "", text, 0, len(text))) == field
+
+
+def test_a_list_answers_whole_and_a_numbered_part_by_its_number(embedder):
+    text = "申请须提交下列材料：\n一、身份证\n二、照片两张\n第二条 照片须近期。"
+    passage = Passage("p", "a", "", "", text, 0, len(text))
+    assert marked_text("申请要提交哪些材料", embedder, passage) == "申请须提交下列材料：|一、身份证|二、照片两张"
+    text = "第三条 违反第二条的，处罚款，罚款由校长决定。\n第二条 宿舍不得养狗。"
+    assert (
+        marked_text("第二条是什么", embedder, Passage("p", "a", "", "", text, 0, len(text))) == "第二条 宿舍不得养狗。"
+    )
+
+
 def test_spans_are_sentences_inside_the_passage(embedder):
     for question in ("北京", "专利", "zzz", "什么"):
         query = understand(question, {})
-        for span in evidence.mark(Asked.of(query), [PASSAGE], None, embedder)[0].spans:
+        for span in evidence.mark(QueryFeatures.from_query(query), [PASSAGE], None, embedder)[0].spans:
             assert 0 <= span.start < span.end <= len(TEXT)
 
 
@@ -59,7 +81,9 @@ def test_confidence_is_a_probability_that_falls_as_support_does(embedder):
         vector = query_vector(query, embedder)
         dense = float(embedder.encode_passages([TEXT])[0] @ vector)
         hit = Hit(PASSAGE, 0.5, 1.0, dense, 1, 1)
-        return refusal.confidence(query, [hit], evidence.mark(Asked.of(query), [PASSAGE], vector, embedder)[0], SHIPPED)
+        return refusal.confidence(
+            query, [hit], evidence.mark(QueryFeatures.from_query(query), [PASSAGE], vector, embedder)[0], SHIPPED
+        )
 
     full, part, none = confidence("公司有多少件专利"), confidence("公司在明天的天气"), confidence("红烧肉怎么做")
     assert 1 >= full > part > none >= 0
@@ -69,14 +93,14 @@ def test_confidence_is_a_probability_that_falls_as_support_does(embedder):
 def test_no_hit_and_no_content_word_are_no_answer(embedder):
     assert refusal.confidence(understand("合肥", {}), [], None, SHIPPED) == 0.0
     query = understand("的", {})
-    marked = evidence.mark(Asked.of(query), [PASSAGE], None, embedder)[0]
+    marked = evidence.mark(QueryFeatures.from_query(query), [PASSAGE], None, embedder)[0]
     assert refusal.confidence(query, [Hit(PASSAGE, 0.5)], marked, SHIPPED) == 0.0
 
 
 def test_the_year_that_is_asked_for_counts(embedder):
     def missing(question: str) -> float:
         query = understand(question, {})
-        marked = evidence.mark(Asked.of(query), [PASSAGE], None, embedder)[0]
+        marked = evidence.mark(QueryFeatures.from_query(query), [PASSAGE], None, embedder)[0]
         return refusal.signals(query, Hit(PASSAGE, 0.5), marked)["number_missing"]
 
     assert missing("2016年谁成立了团队") == 0.0

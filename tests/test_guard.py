@@ -1,4 +1,4 @@
-"""bot.guard: every route asks for the key, names that are not ours are refused, pages of other sites cannot write."""
+"""bot.web.guard: every route asks for the key, other names are refused, pages of other sites cannot write."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Configured
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from starlette.routing import Mount, Route
 
-from bot.app import create_app
 from bot.errors import SettingsError
-from bot.guard import ALIVE
-from bot.server import check_address
 from bot.settings import Settings, load_settings
+from bot.web.app import create_app
+from bot.web.guard import ALIVE
+from bot.web.server import check_address
 
 KEY = "钥匙-5c1f"
 QUESTION = {"question": "赵州桥由谁设计?"}
@@ -57,7 +57,7 @@ def paths(routes: list, prefix: str = "") -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def everything(bot) -> FastAPI:
     """The application with a key and every surface on."""
-    return create_app(bot, bot.settings.model_copy(update={"api_key": SecretStr(KEY), **CHANNELS}))
+    return create_app(Configured(bot, api_key=SecretStr(KEY), **CHANNELS))
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_a_browser_is_asked_for_the_key_and_a_program_told_how_to_send_it(keyed)
 
 def test_a_route_that_the_guard_does_not_know_is_found(everything, bot):
     """The null control: a route that is exempt without reason fails the walk."""
-    app = create_app(bot, bot.settings.model_copy(update={"api_key": SecretStr(KEY)}))
+    app = create_app(Configured(bot, api_key=SecretStr(KEY)))
     app.user_middleware = [m for m in app.user_middleware if m.cls.__name__ != "Guard"]
     with TestClient(app) as client, pytest.raises(AssertionError):
         for method, path in paths(app.routes):
@@ -125,7 +125,7 @@ def test_only_our_own_names_are_served_without_a_key(bot, host: str, status: int
     settings = bot.settings.model_copy(
         update={"public_url": "https://wenqu.example/qa", "allowed_hosts": "intranet, other"}
     )
-    with TestClient(create_app(bot, settings)) as client:
+    with TestClient(create_app(Configured(bot, settings))) as client:
         for path in ("/", "/api/search?question=赵州桥"):
             assert client.get(path, headers={"Host": host}).status_code == status
         assert client.get(ALIVE, headers={"Host": host}).status_code == 200
@@ -141,7 +141,7 @@ def test_pages_of_other_sites_cannot_write(bot, origin: str, status: int):
     settings = bot.settings.model_copy(
         update={"public_url": "https://wenqu.example/qa", "cors_origins": "https://chat.example"}
     )
-    with TestClient(create_app(bot, settings), base_url="http://127.0.0.1:8000") as client:
+    with TestClient(create_app(Configured(bot, settings)), base_url="http://127.0.0.1:8000") as client:
         for path in ("/api/ask", "/api/chat", "/api/search"):
             response = client.post(path, json=QUESTION, headers={"Origin": origin})
             assert response.status_code == status
@@ -151,7 +151,7 @@ def test_pages_of_other_sites_cannot_write(bot, origin: str, status: int):
 
 def test_a_form_of_another_site_is_not_json(bot):
     """What a page may send without asking first is of these types, and none of them is read."""
-    with TestClient(create_app(bot, bot.settings)) as client:
+    with TestClient(create_app(bot)) as client:
         for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
             body = b'{"question": "\xe8\xb5\xb5\xe5\xb7\x9e\xe6\xa1\xa5"}'
             for path in ("/api/ask", "/v1/chat/completions", "/api/feedback"):

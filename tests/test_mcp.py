@@ -1,7 +1,8 @@
-"""bot.surfaces.mcp through the client of the SDK: in memory, over HTTP, over standard input and output."""
+"""bot.web.mcp through the client of the SDK: in memory, over HTTP, over standard input and output."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import anyio
 import httpx
 import pytest
-from conftest import ROOT, served, write_articles
+from conftest import ROOT, Configured, ShortBot, served, write_articles
 from fastapi.testclient import TestClient
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
@@ -18,13 +19,14 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from pydantic import SecretStr
 
-from bot.app import create_app
+from bot import __version__
+from bot.channels.message import source_url
 from bot.errors import WenquError
-from bot.markup import source_url
 from bot.pipeline import REFUSAL, Bot
 from bot.settings import load_settings
-from bot.surfaces import mcp as surface
-from bot.surfaces.source import GONE
+from bot.web import mcp as surface
+from bot.web.app import create_app
+from bot.web.source import GONE_LINE
 
 QUESTION = "赵州桥由谁设计?"
 INITIALIZE = {
@@ -44,6 +46,7 @@ async def check(client: Client, bot: Bot) -> None:
     """Everything that a client does: list, search, ask, read, and three mistakes."""
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert set(tools) == {"search", "ask", "read_article"}
+    assert client.server_info.version == __version__
     for tool in tools.values():
         assert tool.annotations.read_only_hint is True
         assert " / " in tool.description  # Chinese and English
@@ -75,7 +78,7 @@ async def check(client: Client, bot: Bot) -> None:
 
     for name, arguments, words in (
         ("ask", {"question": "？"}, "问题是空的"),
-        ("read_article", {"id": "none"}, GONE),
+        ("read_article", {"id": "none"}, GONE_LINE),
         ("search", {"question": QUESTION, "k": 0}, "greater than or equal to 1"),
     ):
         result = await client.call_tool(name, arguments)
@@ -94,12 +97,25 @@ def test_in_memory(bot, mode):
     anyio.run(run)
 
 
+def test_the_short_answer_is_told_first(bot):
+    async def run() -> None:
+        async with Client(surface.make_server(ShortBot(bot, "李春"))) as client:
+            result = await client.call_tool("ask", {"question": QUESTION})
+            assert result.structured_content["short"] == "李春"
+            assert result.structured_content["answer"] == bot.ask(QUESTION).text
+            assert next(iter(json.loads(result.content[0].text).items())) == ("short", "李春")
+            refused = await client.call_tool("ask", {"question": "火星上最高的山叫什么名字?"})
+            assert refused.structured_content["short"] == ""
+
+    anyio.run(run)
+
+
 def test_over_http_in_both_addresses_and_protocols(bot):
     async def run(url: str, mode: str) -> None:
         async with Client(url, mode=mode, read_timeout_seconds=30) as client:
             await check(client, bot)
 
-    with served(create_app(bot, bot.settings.model_copy(update={"mcp": True}))) as url:
+    with served(create_app(Configured(bot, mcp=True))) as url:
         anyio.run(run, f"{url}/mcp", "auto")
         anyio.run(run, f"{url}/mcp/", "legacy")
         for address in (f"{url}/mcp", f"{url}/mcp/"):  # no redirect: many clients lose the body with it
@@ -147,7 +163,7 @@ def test_a_long_article_is_read_in_pages_and_linked(tmp_path, embedder):
     settings = load_settings(corpus=corpus, index=tmp_path / "index", public_url="https://wenqu.example")
     bot = Bot(settings, embedder)
     bot.refresh()
-    whole = bot.index.store.article("long.txt").text
+    whole = bot.live.get().store.document("long.txt").text
 
     async def run() -> None:
         async with Client(surface.make_server(bot)) as client:
@@ -194,7 +210,7 @@ def test_with_a_key_only_its_bearers_are_served_and_no_log_shows_it(bot, caplog,
         ):
             await check(client, bot)
 
-    with served(create_app(bot, settings)) as url:
+    with served(create_app(Configured(bot, settings))) as url:
         anyio.run(run, f"{url}/mcp")
         for header in ({}, {"Authorization": "Bearer canary-9c1f"}, {"Authorization": b"Bearer \xe9"}):
             response = httpx.post(f"{url}/mcp", json=INITIALIZE, headers={**ACCEPT, **header})
@@ -207,7 +223,7 @@ def test_with_a_key_only_its_bearers_are_served_and_no_log_shows_it(bot, caplog,
 
 def test_only_known_hosts_and_origins_are_served(bot):
     settings = bot.settings.model_copy(update={"mcp": True, "public_url": "https://wenqu.example/qa"})
-    with TestClient(create_app(bot, settings), base_url="http://127.0.0.1:8000") as client:
+    with TestClient(create_app(Configured(bot, settings)), base_url="http://127.0.0.1:8000") as client:
 
         def status(**headers: str) -> int:
             return client.post("/mcp", json=INITIALIZE, headers={**ACCEPT, **headers}).status_code
@@ -221,7 +237,7 @@ def test_only_known_hosts_and_origins_are_served(bot):
 
 
 def test_it_is_off_by_default(bot):
-    with TestClient(create_app(bot, bot.settings), base_url="http://127.0.0.1:8000") as client:
+    with TestClient(create_app(bot), base_url="http://127.0.0.1:8000") as client:
         assert client.post("/mcp", json=INITIALIZE, headers=ACCEPT).status_code == 404
 
 
@@ -229,12 +245,12 @@ def test_without_the_sdk_the_message_names_the_cure_and_questions_still_work(bot
     monkeypatch.setitem(sys.modules, "mcp", None)
     monkeypatch.setitem(sys.modules, "mcp.server", None)
     with pytest.raises(WenquError, match=r'pip install "wenqu\[mcp\]"'):
-        create_app(bot, bot.settings.model_copy(update={"mcp": True}))
-    with TestClient(create_app(bot, bot.settings)) as client:
+        create_app(Configured(bot, mcp=True))
+    with TestClient(create_app(bot)) as client:
         assert client.post("/api/ask", json={"question": QUESTION}).status_code == 200
 
 
 def test_the_sdk_is_not_imported_unless_it_is_used():
-    code = "import sys, bot.app, bot.cli, bot.surfaces.mcp; print([m for m in sys.modules if m.split('.')[0] == 'mcp'])"
+    code = "import sys, bot.web.app, bot.cli, bot.web.mcp; print([m for m in sys.modules if m.split('.')[0] == 'mcp'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr

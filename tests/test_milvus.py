@@ -17,13 +17,15 @@ import pytest
 from conftest import ROOT
 from test_engines import DIM, unit_vectors
 
-from bot.builder import build_index
-from bot.engines import engine_class
-from bot.engines.exact import Engine as Exact
-from bot.engines.milvus import PREFIX, joined
 from bot.errors import EngineDown, SettingsError
+from bot.index.build import build_index
+from bot.index.engines import engine_class
+from bot.index.engines.exact import ExactEngine as Exact
+from bot.index.engines.milvus import PREFIX, joined
 from bot.pipeline import Bot
 from bot.settings import load_settings
+
+pytestmark = pytest.mark.slow
 
 pytest.importorskip("milvus_lite")
 SERVER = os.environ.get("MILVUS_SERVER") or shutil.which("milvus-server")
@@ -35,7 +37,7 @@ def remote(settings, tmp_path: Path, embedder):
     made = Bot(settings.model_copy(update={"engine": "milvus", "engine_url": str(tmp_path / "lite.db")}), embedder)
     made.refresh()
     yield made
-    made.index.engine._client.close()
+    made.live.get().engine._client.close()
 
 
 def found(bot: Bot, question: str):
@@ -58,15 +60,15 @@ def test_on_the_shipped_article_too(article_bot, tmp_path: Path, embedder):
     remote.refresh()
     for question in ("合肥的大模型发展得怎么样?", "人工智能格局如何重塑?", "Liu Qingfeng"):
         assert found(remote, question) == found(article_bot, question)
-    remote.index.engine._client.close()
+    remote.live.get().engine._client.close()
 
 
 def test_both_legs_are_on_the_server(remote):
-    engine = remote.index.engine
+    engine = remote.live.get().engine
     assert engine.holds_words()
     vector = remote.embedder.encode_query("无关")
     by_words = engine.search_fused(vector, ["ppr-9087"], 1)
-    passages = remote.index.store.passages(list(map(int, by_words)))
+    passages = remote.live.get().store.passages(list(map(int, by_words)))
     assert any("PPR-9087" in passage.text for passage in passages)
 
 
@@ -74,9 +76,9 @@ def test_two_generations_have_two_collections_and_older_ones_are_dropped(remote)
     names = set()
     for _ in range(3):
         build_index(remote.settings, remote.embedder)
-        names.add(remote.index.engine._collection)
-        held = {n for n in remote.index.engine._client.list_collections() if n.startswith(PREFIX)}
-        assert remote.index.engine._collection in held
+        names.add(remote.live.get().engine._collection)
+        held = {n for n in remote.live.get().engine._client.list_collections() if n.startswith(PREFIX)}
+        assert remote.live.get().engine._collection in held
         assert len(held) == 2
     assert len(names) == 3
 
@@ -90,12 +92,12 @@ def test_without_its_server_words_alone_answer(remote, settings, embedder):
 
 
 def test_a_collection_that_is_gone_is_told_and_words_answer(remote):
-    engine = remote.index.engine
+    engine = remote.live.get().engine
     engine._client.drop_collection(engine._collection)
     answer = remote.ask("赵州桥是谁设计的?")
     assert answer.mode == "lexical_only"
     assert "李春" in answer.text
-    assert remote.index.degraded == {}  # what one answer lacked is not said of another
+    assert remote.live.get().degraded == {}  # what one answer lacked is not said of another
 
 
 def test_without_an_address_the_setting_is_named(settings, embedder):
@@ -130,14 +132,14 @@ def test_a_server_that_says_nothing_is_asked_once_and_left_to_rest(remote, embed
         assert len(connections) == tried
         assert {answer.mode for answer in [first, *later]} == {"lexical_only"}
         assert first.timings["retrieve"] < 5000  # a second and a bit; a search of its own may take 30
-        assert bot.index.degraded == {}
+        assert bot.live.get().degraded == {}
         listener.shutdown(socket.SHUT_RDWR)
     for connection in connections:
         connection.close()
 
 
 def test_a_run_that_fails_leaves_nothing_on_the_server(remote):
-    client = remote.index.engine._client
+    client = remote.live.get().engine._client
     before = client.list_collections()
 
     def stop(file):
@@ -146,7 +148,7 @@ def test_a_run_that_fails_leaves_nothing_on_the_server(remote):
         return
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("bot.builder._BATCH", 1)
+        patch.setattr("bot.index.build._BATCH", 1)
         build_index(remote.settings, remote.embedder, shares=stop)
     assert client.list_collections() == before
     assert not list(remote.settings.index.glob(".building-*"))

@@ -1,4 +1,4 @@
-"""bot.surfaces.openai as OpenAI's own client and Open WebUI use it: a real server, real requests."""
+"""bot.web.openai.routes as OpenAI's own client and Open WebUI use it: a real server, real requests."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import time
 import httpx
 import openai
 import pytest
-from conftest import served
+from conftest import Configured, ShortBot, served
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-from bot.app import create_app
+from bot.channels.message import MARKDOWN, render, source_url
 from bot.errors import IndexMissing
-from bot.markup import MARKDOWN, render, source_url
 from bot.pipeline import REFUSAL
-from bot.surfaces.open_webui import task_reply
+from bot.types import Turn
+from bot.web.app import create_app
+from bot.web.openai.open_webui import task_reply
 
 KEY = "canary-7f3a-密钥"
 QUESTION = "赵州桥由谁设计?"
@@ -91,7 +92,7 @@ TASK_REPLIES = {
 
 @pytest.fixture(scope="module")
 def url(bot):
-    with served(create_app(bot, bot.settings)) as address:
+    with served(create_app(bot)) as address:
         yield address
 
 
@@ -122,7 +123,8 @@ def test_an_answer_is_the_markdown_message_with_its_citations(client, url, bot):
     assert "李春" in content
     assert places(content, choice.message.annotations) == [f"[{e.number}]" for e in answer.evidence]
     first = choice.message.annotations[0].url_citation
-    assert content[: first.end_index] == answer.text  # the mark of the sentence that answers, not the list's
+    # The mark of the sentence that answers, below the short answer, not the list's.
+    assert content[: first.end_index] == f"**{answer.short}**\n\n{answer.text}"
     assert first.title == "赵州桥"
     links = [source_url(evidence, url) for evidence in answer.evidence]
     assert reply.model_extra["citations"] == links
@@ -139,7 +141,7 @@ def test_every_source_is_cited_where_it_stands(article_bot):
     answer = article_bot.ask(question)
     assert len(answer.evidence) > 1
     with (
-        served(create_app(article_bot, settings)) as address,
+        served(create_app(Configured(article_bot, settings))) as address,
         openai.OpenAI(base_url=f"{address}/v1", api_key="any") as client,
     ):
         message = ask(client, question).choices[0].message
@@ -149,6 +151,32 @@ def test_every_source_is_cited_where_it_stands(article_bot):
     assert all(message.content[start - 1] == "\n" for start in starts[1:])
     assert starts == sorted(set(starts))
     assert all(a.url_citation.url.startswith("https://wenqu.example/source/") for a in message.annotations)
+
+
+def test_a_short_answer_begins_the_message_and_is_no_part_of_a_turn(bot):
+    told: list[Turn] = []
+
+    class Listening(ShortBot):
+        def ask(self, question, history=()):
+            told.extend(history)
+            return super().ask(question, history)
+
+    short = Listening(bot, "李春")
+    answer = short.ask(QUESTION)
+    with (
+        served(create_app(short)) as url,
+        openai.OpenAI(base_url=f"{url}/v1", api_key="any") as client,
+    ):
+        message = ask(client).choices[0].message
+        pieces = [chunk.choices[0].delta.content or "" for chunk in ask(client, stream=True)]
+        said = [("user", QUESTION), ("assistant", message.content), ("user", "它长多少米?")]
+        messages = [{"role": role, "content": text} for role, text in said]
+        client.chat.completions.create(model="wenqu", messages=messages)
+    assert message.content == "".join(pieces) == render(answer, MARKDOWN, url)
+    assert message.content.startswith(f"**李春**\n\n{answer.text}\n\n")
+    assert places(message.content, message.annotations) == [f"[{e.number}]" for e in answer.evidence]
+    (turn,) = told
+    assert turn.answer.startswith(answer.text)
 
 
 def test_a_stream_adds_up_to_the_same_message(client):
@@ -299,7 +327,7 @@ def test_what_fails_inside_is_said_without_its_inside(bot, monkeypatch):
         raise RuntimeError("canary")
 
     body = {"messages": [{"role": "user", "content": QUESTION}], "stream": True}
-    with TestClient(create_app(bot, bot.settings), raise_server_exceptions=False) as client:
+    with TestClient(create_app(bot), raise_server_exceptions=False) as client:
         monkeypatch.setattr(bot, "ask", gone)
         response = client.post("/v1/chat/completions", json=body)
         assert response.status_code == 503
@@ -344,7 +372,7 @@ def test_a_task_without_history_or_of_a_megabyte_of_blanks_is_answered_at_once()
 def test_with_a_key_every_route_wants_it_and_no_log_ever_shows_it(bot, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     settings = bot.settings.model_copy(update={"api_key": SecretStr("canary-7f3a")})
-    with served(create_app(bot, settings)) as url:
+    with served(create_app(Configured(bot, settings))) as url:
         with openai.OpenAI(base_url=f"{url}/v1", api_key="canary-7f3a", max_retries=0) as client:
             assert "李春" in ask(client).choices[0].message.content
         with openai.OpenAI(base_url=f"{url}/v1", api_key="canary-7f3b", max_retries=0) as client:
@@ -365,7 +393,7 @@ def test_with_a_key_every_route_wants_it_and_no_log_ever_shows_it(bot, caplog, c
 
 def test_a_key_may_hold_any_characters(bot):
     settings = bot.settings.model_copy(update={"api_key": SecretStr(KEY)})
-    with TestClient(create_app(bot, settings)) as client:
+    with TestClient(create_app(Configured(bot, settings))) as client:
         for sent, status in ((KEY, 200), (KEY[:-1], 401)):
             header = b"Bearer " + sent.encode()
             assert client.get("/v1/models", headers={"Authorization": header}).status_code == status
@@ -381,7 +409,7 @@ def test_pages_of_other_origins_may_call_v1_only_when_they_are_named(bot):
     named = bot.settings.model_copy(
         update={"cors_origins": "https://chat.example/, http://b.example", "api_key": SecretStr("k")}
     )
-    with TestClient(create_app(bot, named)) as client:
+    with TestClient(create_app(Configured(bot, named))) as client:
         response = client.options("/v1/chat/completions", headers=preflight)  # a preflight never carries the key
         assert (response.status_code, response.headers[allowed]) == (200, "https://chat.example")
         granted = response.headers["access-control-allow-headers"].lower()
@@ -392,6 +420,6 @@ def test_pages_of_other_origins_may_call_v1_only_when_they_are_named(bot):
         evil = client.options("/v1/models", headers={**preflight, "Origin": "https://evil.example"})
         assert allowed not in evil.headers
         assert allowed not in client.post("/api/ask", json={"question": QUESTION}, headers=preflight).headers
-    with TestClient(create_app(bot, bot.settings)) as client:
+    with TestClient(create_app(bot)) as client:
         assert client.options("/v1/chat/completions", headers=preflight).status_code == 405
         assert allowed not in client.get("/v1/models", headers={"Origin": "https://chat.example"}).headers

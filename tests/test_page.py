@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 import shutil
@@ -10,24 +11,33 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import served, write_articles
+from conftest import Configured, ShortBot, served, write_articles
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, StreamingResponse
+from PIL import Image
 from playwright.sync_api import expect, sync_playwright
+from written import bot_over
 
-from bot.app import create_app
+from bot.corpus.blocks import BlockWriter, Parsed
+from bot.corpus.tables import Cell
 from bot.pipeline import Bot
 from bot.settings import load_settings
 from bot.types import evidence_to_dict
+from bot.web.app import create_app
+from bot.web.guide import PAGES
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-STATIC = Path(__file__).parents[1] / "bot" / "static"
+STATIC = Path(__file__).parents[1] / "bot" / "web" / "static"
 QUESTION, SENTENCE = "西安地铁二号线何时开通?", "西安地铁二号线于2011年9月16日开通,是西北地区第一条地铁线路。"
+SHORT = "2011年9月16日"
 # Ways in which text from elsewhere tries to become script, address or layout of a page.
 PAYLOADS = (Path(__file__).parent / "page_payloads.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
 PHONE = {"width": 390, "height": 844}
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
+]
 
 
 def sse(*events: tuple[str, object]) -> str:
@@ -44,7 +54,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def address(bot):
-    with served(create_app(bot, bot.settings)) as url:
+    with served(create_app(bot)) as url:
         yield url
 
 
@@ -103,7 +113,7 @@ def test_a_question_in_chinese_has_its_sentence_marked(visit):
     ask(page, QUESTION)
     assert answer_of(page) == f"{SENTENCE} [1]"
     assert page.inner_text(".source:first-of-type mark") == SENTENCE
-    assert page.inner_text("#status") == f"{SENTENCE} [1]"  # what a screen reader is told, once
+    assert page.inner_text("#status") == f"2011年9月16日 {SENTENCE} [1]"  # what a screen reader is told, once
 
 
 def test_a_citation_leads_to_its_source(visit):
@@ -149,6 +159,7 @@ def slow_server(bot):
 
         async def events():
             yield sse(("sources", [evidence_to_dict(one) for one in answer.evidence]))
+            yield sse(("short", {"text": answer.short})) if answer.short else ""
             for i in range(0, len(answer.text), 4):
                 await asyncio.sleep(0.2)
                 yield sse(("delta", {"text": answer.text[i : i + 4]}))
@@ -156,7 +167,7 @@ def slow_server(bot):
 
         return StreamingResponse(events(), media_type="text/event-stream")
 
-    app.mount("/", create_app(bot, bot.settings))
+    app.mount("/", create_app(bot))
     with served(app) as url:
         yield url
 
@@ -187,6 +198,39 @@ def test_the_sources_come_first_and_stop_stops(visit, bot):
         page.close()
 
 
+def test_a_short_answer_is_there_before_the_text(visit, bot):
+    with slow_server(ShortBot(bot, SHORT)) as url:
+        page = visit(url)
+        page.fill("#question", QUESTION)
+        page.press("#question", "Enter")
+        page.wait_for_selector(".short strong")
+        assert SENTENCE[:4] not in answer_of(page)
+        assert page.inner_text("#status") == SHORT
+        page.wait_for_selector(".turn[aria-busy=false]")
+        page.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (320, "dark")])
+def test_a_short_answer_stands_above_its_sentence_and_is_bold_in_its_mark(visit, check, bot, width, scheme):
+    with served(create_app(ShortBot(bot, SHORT))) as url:
+        page = visit(url, viewport={"width": width, "height": 720}, color_scheme=scheme)
+        ask(page, QUESTION)
+        for _ in range(2):
+            short, answer = page.locator(".short"), page.locator(".answer")
+            assert (short.inner_text(), answer_of(page)) == (SHORT, f"{SENTENCE} [1]")
+            assert short.bounding_box()["y"] < answer.bounding_box()["y"]
+            assert page.locator(".source mark strong").all_text_contents() == [SHORT]
+            assert page.inner_text(".source:first-of-type mark") == SENTENCE
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            check(page, "short answer")
+            page.reload()  # the browser keeps it
+        ask(page, "红烧肉怎么做")
+        expect(page.locator(".turn:last-child .short")).to_be_hidden()
+        ask(page, QUESTION)
+        assert page.text_content("#status") == f"{SHORT}\n\n{SENTENCE} [1]"
+        page.close()
+
+
 def test_enter_that_ends_a_composition_does_not_send(visit):
     page = visit()
     page.fill("#question", QUESTION)
@@ -210,7 +254,7 @@ def test_the_reader_opens_the_article_at_the_mark(visit, width, tmp_path_factory
     articles = {"long.txt": f"西安的轨道交通\n\n{filler}\n\n{SENTENCE}\n\n{filler}\n"}
     bot = Bot(load_settings(corpus=write_articles(folder / "c", articles), index=folder / "i"), embedder)
     bot.refresh()
-    with served(create_app(bot, bot.settings)) as url:
+    with served(create_app(bot)) as url:
         page = visit(url, viewport={"width": width, "height": 800})
         ask(page, QUESTION)
         assert page.inner_text(".source:first-of-type mark") == SENTENCE
@@ -218,7 +262,7 @@ def test_the_reader_opens_the_article_at_the_mark(visit, width, tmp_path_factory
         page.wait_for_selector("#article mark")
         assert page.inner_text("#article mark") == SENTENCE
         expect(page.locator("#article mark")).to_be_in_viewport()
-        assert page.locator("#article p").count() == 242
+        assert page.locator("#article > *").count() == 242
         page.keyboard.press("Home")
         settle(page, "document.querySelector('#article').scrollTop", 0)
         page.click("#to-mark")
@@ -228,6 +272,77 @@ def test_the_reader_opens_the_article_at_the_mark(visit, width, tmp_path_factory
         assert page.evaluate("document.activeElement.className") == "open"
         page.goto(url + page.get_attribute("#apart", "href"))
         assert page.inner_text("mark") == SENTENCE
+        page.close()
+
+
+def handbook() -> Parsed:
+    """Two pages with a wide table, a list, code, a picture and a line in Arabic."""
+    names = ("代号", "专业名称", "文史类最低", "理工类最低", "选考科目要求", "学费", "备注")
+    majors = ("法学", "汉语言文学", "计算机科学与技术", "临床医学", "国际经济与贸易")
+    rows = [
+        [f"{n:02}", majors[n % 5], "" if n % 2 else f"{600 + n}", f"{620 + n}", "不限", "5,500", ""] for n in range(24)
+    ]
+    writer = BlockWriter()
+    writer.begin_page()
+    writer.heading("录取分数", 1)
+    writer.add("caption", "表1 最低分")
+    writer.table([[Cell(text) for text in row] for row in [names, *rows]], 1)
+    writer.begin_page()
+    writer.heading("报名办法😀", 2)
+    writer.item("登录网站填写考生号。", "（一）")
+    writer.item("照片为JPG格式。", "1.", 2)
+    writer.code("print('已提交')  # " + "很长的一行" * 30)
+    file = io.BytesIO()
+    Image.new("RGB", (900, 90), "red").save(file, "PNG")
+    writer.picture(file.getvalue())
+    writer.add("caption", "图1 报名流程")
+    writer.paragraph("مرحبا بكم في الجامعة، الرسوم 160 يوان.")
+    return writer.parsed("招生手册")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark"), (320, "light")])
+def test_a_document_looks_like_what_it_is(visit, check, tmp_path, embedder, width, scheme):
+    bot = bot_over(tmp_path, embedder, {"手册.pdf": handbook()}, {"手册.pdf": b"%PDF-1.4"})
+    with served(create_app(bot)) as url:
+        page = visit(url, viewport={"width": width, "height": 720}, color_scheme=scheme)
+        ask(page, "代号22的专业理工类最低多少分?")
+        assert page.inner_text(".source:first-of-type .page") == "第 1 页"
+        page.click(".source .open >> nth=0")
+        page.wait_for_selector("#article mark")
+        assert page.locator("#article mark").all_text_contents() == [
+            "22",
+            "计算机科学与技术",
+            "622",
+            "642",
+            "不限",
+            "5,500",
+        ]
+        expect(page.locator("#article mark >> nth=0")).to_be_in_viewport()
+        table = page.locator("#article table")
+        expect(table.locator("th").first).to_be_in_viewport()  # the names of the columns stay in sight
+        assert table.locator("tr:has-text('643') td").all_text_contents()[:4] == ["23", "临床医学", "", "643"]
+        assert page.locator("#article li").all_text_contents() == ["（一）登录网站填写考生号。", "1. 照片为JPG格式。"]
+        assert page.locator("#article :is(h3, h4)").all_text_contents() == ["录取分数", "报名办法😀"]
+        assert page.locator("#article .page").all_text_contents() == ["第 1 页", "第 2 页"]
+        picture = page.locator("#article img")
+        picture.scroll_into_view_if_needed()
+        settle(page, "document.querySelector('#article img').naturalWidth", 900)
+        assert picture.get_attribute("alt") == "图1 报名流程"
+        assert picture.bounding_box()["width"] < min(900, width)
+        for box in ("document.documentElement", "document.querySelector('#article')"):
+            assert page.evaluate(f"{box}.scrollWidth <= {box}.clientWidth")
+        check(page, "reader")
+        assert page.get_attribute("#original", "href").endswith("/file#page=1")
+        assert page.request.get(url + page.get_attribute("#original", "href")).body() == b"%PDF-1.4"
+        apart = url + page.get_attribute("#apart", "href")
+        page.click("#reader .close")
+        page.click("#language")
+        assert page.inner_text(".source:first-of-type .page") == "page 1"
+        page.goto(apart)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.locator("mark").count() == 6
+        expect(page.locator("mark >> nth=0")).to_be_in_viewport()
+        check(page, "page without script")
         page.close()
 
 
@@ -290,7 +405,7 @@ def test_payloads_are_only_text(visit, tmp_path, embedder):
     }
     bot = Bot(load_settings(corpus=write_articles(tmp_path / "c", articles), index=tmp_path / "i"), embedder)
     bot.refresh()
-    with served(create_app(bot, bot.settings)) as url:
+    with served(create_app(bot)) as url:
         page = visit(url)
         page.evaluate("addEventListener('securitypolicyviolation', () => window.violated = true)")
         asked = ["\n".join(PAYLOADS[i : i + 4]) for i in range(0, len(PAYLOADS), 4)]
@@ -308,7 +423,7 @@ def test_payloads_are_only_text(visit, tmp_path, embedder):
         invent_answer(page)
         ask(page, "全部")
         said = page.text_content(".turn:last-child")
-        assert [payload for payload in PAYLOADS if said.count(payload) < 4] == []
+        assert [payload for payload in PAYLOADS if said.count(payload) < 5] == []
         page.reload()
         page.wait_for_selector(".turn")
         page.click("#show-history")
@@ -331,8 +446,8 @@ def invent_answer(page):
     ]
     whole = "\n".join(PAYLOADS)
     done = {"text": whole, "evidence": evidence, "refused": False, "confidence": 1, "mode": "curated", "id": "x"}
-    done |= {"degraded": {"llm": whole}, "curated_source": whole, "standalone": whole}
-    body = sse(("sources", evidence), ("delta", {"text": whole}), ("done", done))
+    done |= {"degraded": {"llm": whole}, "curated_source": whole, "standalone": whole, "short": whole}
+    body = sse(("sources", evidence), ("short", {"text": whole}), ("delta", {"text": whole}), ("done", done))
     page.route("**/api/chat", lambda route: route.fulfill(content_type="text/event-stream; charset=utf-8", body=body))
 
 
@@ -370,11 +485,13 @@ def test_everything_works_by_keyboard_alone(visit):
     assert page.evaluate("document.activeElement.id") == "question"
 
 
-def test_axe_finds_nothing_serious(visit):
+@pytest.fixture
+def check():
+    """Asserts that axe finds nothing serious in a page; the state says where it did."""
     axe_core = pytest.importorskip("axe_playwright_python")
     axe = (Path(axe_core.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
-    def check(page, state):
+    def checked(page, state):
         page.evaluate(axe)
         found = page.evaluate("axe.run()")["violations"]
         serious = [
@@ -384,6 +501,10 @@ def test_axe_finds_nothing_serious(visit):
         ]
         assert serious == []
 
+    return checked
+
+
+def test_axe_finds_nothing_serious(visit, check):
     for scheme in ("light", "dark"):
         page = visit(color_scheme=scheme, viewport={"width": 1280, "height": 800})
         page.wait_for_selector("#examples button")
@@ -546,13 +667,17 @@ def test_a_question_carries_the_turns_before_it_within_the_limit_of_a_body(visit
     assert len(json.dumps(bounded, ensure_ascii=False).encode()) + 6 * 2000 < 64 * 1024
 
 
-def test_a_copy_holds_the_answer_the_sentence_and_its_address(visit, address):
+def test_a_copy_holds_the_answer_the_sentence_and_its_address(visit, address, bot):
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     ask(page, QUESTION)
     page.click(".actions button")
     expect(page.locator(".said")).to_have_text("已复制")
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied.startswith(f"{SENTENCE} [1]\n\n[1] 西安的轨道交通\n「{SENTENCE}」\n{address}/source/")
+    whole = f"{SENTENCE} [1]\n\n[1] 西安的轨道交通\n「{SENTENCE}」\n{address}/source/"
+    assert copied.startswith(f"2011年9月16日\n\n{whole}")
+    done = bot.ask(QUESTION).to_dict() | {"short": SHORT}
+    told = page.evaluate("done => import('/static/answer.js').then(answer => answer.citation(done))", done)
+    assert told.startswith(f"{SHORT}\n\n{whole}")
 
 
 def test_the_page_is_light_and_its_texts_are_in_both_languages():
@@ -564,6 +689,67 @@ def test_the_page_is_light_and_its_texts_are_in_both_languages():
     assert sorted(keys.findall(chinese.split("zh: {")[1])) == sorted(keys.findall(english.split("};")[0]))
     for file in STATIC.glob("*.js"):
         assert len(file.read_text(encoding="utf-8").splitlines()) < 250, file.name
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_page_of_the_manual_fits_a_small_phone(visit, address, language):
+    page = visit(viewport={"width": 320, "height": 640}, locale="en-US", has_touch=True)
+    for name in ("", *PAGES):
+        page.goto(f"{address}/guide/{language}/{name}")
+        expect(page.locator("#theme")).to_be_visible()  # the page's script ran
+        assert page.evaluate("document.documentElement.scrollWidth") == 320, name
+        expect(page.locator("#contents a >> nth=0")).to_be_hidden()
+        expect(page.locator("h1")).to_be_in_viewport()
+    page.goto(f"{address}/guide/{language}/settings")
+    page.locator(".wide >> nth=0").press("ArrowRight")
+    settle(page, "document.querySelector('.wide').scrollLeft > 0", True)
+
+
+def test_the_manual_is_found_and_read_by_keyboard(visit, address):
+    page = visit(locale="en-US")
+    assert page.get_attribute("#manual", "href") == "/guide/en/"
+    page.click("#language")
+    page.focus("#manual")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/guide/zh/")
+    page.click("#contents >> text=设置")
+    page.wait_for_url("**/guide/zh/settings")
+    assert page.inner_text("h1") == "设置"
+    expect(page.locator("[aria-current]")).to_be_in_viewport()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # past the contents
+    assert page.evaluate("document.activeElement.id") == "text"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") == "PRE"
+    page.focus("header nav a[hreflang]")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/guide/en/settings")
+    assert page.evaluate("document.documentElement.lang") == "en"
+    page.click(".home")
+    expect(page.locator("#send")).to_have_text("提问")  # reading in English chose no language
+
+
+def test_the_manual_wears_the_theme_of_the_page(visit, address):
+    page = visit(color_scheme="light")
+    page.click("#theme")
+    page.click("#theme")
+    page.goto(f"{address}/guide/en/settings")
+    settle(page, "getComputedStyle(document.body).backgroundColor", "rgb(20, 25, 27)")
+    assert page.get_attribute("#theme", "aria-label") == "Theme: dark"
+    page.click("#theme")
+    settle(page, "getComputedStyle(document.body).backgroundColor", "rgb(247, 244, 236)")
+
+
+def test_axe_finds_nothing_serious_in_the_manual(visit, check, address):
+    for scheme in ("light", "dark"):
+        for width in (1280, 320):
+            page = visit(color_scheme=scheme, viewport={"width": width, "height": 800})
+            for path in ("zh/", "zh/settings", "en/slack", "en/openai", "zh/deploying", "en/nothing"):
+                page.goto(f"{address}/guide/{path}")
+                expect(page.locator("#theme")).to_be_visible()
+                if width == 320:
+                    page.click("#contents summary")
+                check(page, f"{path} {scheme} {width}")
 
 
 @contextmanager
@@ -584,7 +770,7 @@ def test_the_widget_answers_on_the_pages_that_may_hold_it_and_on_no_other(browse
     home = ""
     with somebodys_page(lambda: home) as around, somebodys_page(lambda: home) as stranger:
         settings = bot.settings.model_copy(update={"widget_origins": f"https://other.test, {around.upper()}"})
-        with served(create_app(bot, settings)) as home:
+        with served(create_app(Configured(bot, settings))) as home:
             context = browser.new_context(viewport=PHONE, locale="en-US")
             page = context.new_page()
             page.goto(around)
@@ -598,7 +784,7 @@ def test_the_widget_answers_on_the_pages_that_may_hold_it_and_on_no_other(browse
             assert frame.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 25, 27)"
             frame.fill("#question", QUESTION)
             frame.press("#question", "Enter")
-            frame.wait_for_selector(".source mark")
+            frame.wait_for_selector(".turn[aria-busy=false] .source mark")  # while it is busy, Escape stops the answer
             assert frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
             box = page.locator("wenqu-widget").bounding_box()
             page.evaluate("postMessage({wenqu: 'close'}, '*')")  # not from the frame: not heard

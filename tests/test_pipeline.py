@@ -12,16 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from conftest import write_articles
 
-from bot import retriever
-from bot.bridge import checked_question
-from bot.builder import build_index
+from bot.answer import retrieve
+from bot.answer.explanation import matches
+from bot.answer.features import QueryFeatures
+from bot.answer.query import checked_question, understand
 from bot.errors import IndexDamaged, QueryError
-from bot.explanation import matches
-from bot.index import open_index, open_whole
+from bot.index.build import build_index
+from bot.index.opened import open_index, open_whole
 from bot.pipeline import REFUSAL, Bot
-from bot.ranker import Asked
 from bot.settings import load_settings
-from bot.types import Passage, Query, Term
+from bot.types import Done, Passage, Query, Term, Turn
 
 
 @pytest.mark.parametrize("question", ["合肥为什么能成功?", "why did Hefei succeed", "合肥為什麼能成功？"])
@@ -44,6 +44,42 @@ def test_what_the_articles_do_not_say_is_refused_without_sources(article_bot, qu
     assert answer.text == REFUSAL[language]
     assert answer.evidence == ()
     assert answer.confidence < article_bot.settings.threshold
+
+
+@pytest.mark.parametrize("question", ["zzzz", "红烧肉怎么做", "q", "龙井茶产于哪里?"])
+@pytest.mark.parametrize("words_alone", [False, True])
+def test_a_threshold_of_0_is_answered_or_refused_but_never_an_error(settings, embedder, question, words_alone):
+    """A first hit may score below 0, and words alone may find nothing at all."""
+    bot = Bot(settings.model_copy(update={"threshold": 0.0}), embedder)
+    bot.refresh()
+    if words_alone:
+        bot.live.get().engine = None
+    answer, hits = bot.ask(question), bot.search(question, 3)
+    assert answer.refused == (not hits)
+    assert bool(answer.evidence) == bool(hits)
+
+
+def test_a_follow_up_is_measured_as_it_was_typed(settings, embedder):
+    """What it is understood as is longer than a question may be."""
+    bot = Bot(settings.model_copy(update={"max_question": 10}), embedder)
+    bot.refresh()
+    answer = bot.ask("为什么?", [Turn("西安地铁二号线于2011年9月16日开通", "")])
+    assert len(answer.standalone) > 10
+    with pytest.raises(QueryError):
+        bot.ask("西安地铁二号线于哪一年开通?")
+
+
+def test_explaining_takes_the_same_way_as_asking(settings, embedder):
+    answers = "- questions: 谁修了赵州桥?\n  answer: 李春。\n  source: 县志\n"
+    write_articles(settings.corpus, {"answers.yaml": answers})
+    bot = Bot(settings, embedder)
+    bot.refresh()
+    turns = [Turn("西安地铁二号线什么时候开通?", "")]
+    for question, history in (("谁修了赵州桥", ()), ("那龙井茶呢?", turns), ("红烧肉怎么做", ()), ("炒制要多久?", ())):
+        answer, explanation = bot.ask(question, history), bot.explain(question, 1, history)
+        for name in ("refused", "confidence", "mode", "standalone", "degraded", "generation"):
+            assert getattr(explanation, name) == getattr(answer, name), (question, name)
+        assert explanation.hits  # also where people answered: the passages beside their words
 
 
 def test_an_answer_is_one_json_shape_that_survives_a_round_trip(bot):
@@ -85,7 +121,7 @@ def test_what_is_no_question_says_so_in_one_line(bot, question, words):
 
 
 def test_the_longest_question_is_answered_and_controls_are_stripped(bot):
-    assert bot.ask(("西安地铁" * 500)[:2000]).evidence[0].hit.passage.article_id == "city.html"
+    assert bot.ask(("西安地铁" * 500)[:2000]).evidence[0].hit.passage.document == "city.html"
     assert checked_question("西\x00安\x1b", 100) == "西安"
 
 
@@ -95,7 +131,7 @@ def test_refresh_builds_once_and_again_when_the_corpus_changed(settings, embedde
     assert bot.refresh() is None
     (settings.corpus / "new.txt").write_text("寒武纪公司于2020年登陆科创板。", encoding="utf-8")
     assert bot.refresh().articles == 4
-    assert bot.ask("寒武纪登陆哪个板").evidence[0].hit.passage.article_id == "new.txt"
+    assert bot.ask("寒武纪登陆哪个板").evidence[0].hit.passage.document == "new.txt"
 
 
 def test_a_running_bot_takes_a_new_generation_and_keeps_the_old_one_when_it_is_damaged(settings, embedder):
@@ -107,7 +143,7 @@ def test_a_running_bot_takes_a_new_generation_and_keeps_the_old_one_when_it_is_d
     assert (answer.generation, answer.mode, answer.degraded) == ("gen-000002", "passages", {})
     (settings.index / "CURRENT").write_text("gen-000001 " + "0" * 64)
     answer = bot.ask("寒武纪登陆哪个板")
-    assert answer.evidence[0].hit.passage.article_id == "new.txt"
+    assert answer.evidence[0].hit.passage.document == "new.txt"
     assert answer.mode == "stale_generation"
     assert "wenqu index" in answer.degraded["index"]
     with pytest.raises(IndexDamaged):
@@ -117,7 +153,7 @@ def test_a_running_bot_takes_a_new_generation_and_keeps_the_old_one_when_it_is_d
 def test_one_request_opens_a_new_generation_and_the_others_go_on(settings, embedder, monkeypatch):
     bot = Bot(settings, embedder)
     bot.refresh()
-    assert bot.index.generation == "gen-000001"
+    assert bot.live.get().generation == "gen-000001"
     build_index(settings, embedder)
     opening, go_on = threading.Event(), threading.Event()
 
@@ -126,7 +162,7 @@ def test_one_request_opens_a_new_generation_and_the_others_go_on(settings, embed
         assert go_on.wait(20)
         return open_index(*arguments)
 
-    monkeypatch.setattr("bot.pipeline.open_index", slow)
+    monkeypatch.setattr("bot.index.live.open_index", slow)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(bot.ask, "赵州桥由谁设计")
         assert opening.wait(20)
@@ -139,7 +175,7 @@ def test_one_request_opens_a_new_generation_and_the_others_go_on(settings, embed
 def test_the_first_requests_all_wait_for_one_opening(settings, embedder, monkeypatch):
     Bot(settings, embedder).refresh()
     opened = []
-    monkeypatch.setattr("bot.pipeline.open_whole", lambda *a: opened.append(1) or time.sleep(0.1) or open_whole(*a))
+    monkeypatch.setattr("bot.index.live.open_whole", lambda *a: opened.append(1) or time.sleep(0.1) or open_whole(*a))
     bot = Bot(settings, embedder)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(bot.ask, ["赵州桥由谁设计"] * 8))
@@ -150,15 +186,15 @@ def test_the_first_requests_all_wait_for_one_opening(settings, embedder, monkeyp
 def test_a_generation_stays_open_for_the_request_that_holds_it(settings, embedder):
     bot = Bot(settings, embedder)
     bot.refresh()
-    held = bot.index
+    held = bot.live.get()
     for _ in range(3):
         build_index(settings, embedder)
         bot.ask("赵州桥由谁设计")
     gc.collect()
     assert not (settings.index / held.generation).exists()
-    query = bot._understood("西安地铁", held)
-    hits = retriever.search(held, Asked.of(query), retriever.query_vector(query, embedder), 1)
-    assert hits[0].passage.article_id == "city.html"
+    query = understand("西安地铁", held.store.names)
+    hits = retrieve.search(held, QueryFeatures.from_query(query), retrieve.query_vector(query, embedder), 1)
+    assert hits[0].passage.document == "city.html"
 
 
 def test_a_streamed_answer_is_of_one_generation_to_its_end(settings, embedder):
@@ -170,15 +206,15 @@ def test_a_streamed_answer_is_of_one_generation_to_its_end(settings, embedder):
     class Writer:
         def word(self, answer, understand):
             understood.append(understand("大石桥"))
-            yield answer
+            yield Done(answer)
 
     bot._writer = Writer()
     stream = bot.stream("大石桥由谁设计")
-    first = next(stream)
+    first = next(stream).answer
     (settings.corpus / "dictionary.txt").unlink()
     build_index(settings, embedder)
-    assert bot.index.generation == "gen-000002"
-    assert [answer.generation for answer in stream] == [first.generation] == ["gen-000001"]
+    assert bot.live.get().generation == "gen-000002"
+    assert [event.answer.generation for event in stream] == [first.generation] == ["gen-000001"]
     assert understood[0].other_names == ("赵州桥",)
 
 
@@ -186,7 +222,7 @@ def test_a_streamed_answer_is_of_one_generation_to_its_end(settings, embedder):
 def test_a_running_bot_outlives_whatever_happens_to_current(settings, embedder, damage):
     bot = Bot(settings, embedder)
     bot.refresh()
-    assert bot.index.generation == "gen-000001"
+    assert bot.live.get().generation == "gen-000001"
     current = settings.index / "CURRENT"
     sound = current.read_bytes()
     current.unlink() if damage is None else current.write_bytes(damage)
@@ -201,11 +237,11 @@ def test_a_running_bot_outlives_whatever_happens_to_current(settings, embedder, 
 def test_a_missing_vector_engine_costs_the_dense_leg_only(settings, embedder, monkeypatch):
     Bot(settings, embedder).refresh()
     monkeypatch.setitem(__import__("sys").modules, "faiss", None)
-    monkeypatch.delitem(__import__("sys").modules, "bot.engines.faiss")
+    monkeypatch.delitem(__import__("sys").modules, "bot.index.engines.faiss")
     answer = Bot(settings, embedder).ask("西安地铁二号线什么时候开通?")
     assert answer.mode == "lexical_only"
     assert "WENQU_ENGINE=exact" in answer.degraded["vectors"]
-    assert answer.evidence[0].hit.passage.article_id == "city.html"
+    assert answer.evidence[0].hit.passage.document == "city.html"
 
 
 def test_a_folder_with_chinese_names_and_blanks(tmp_path, embedder, settings):
@@ -276,7 +312,7 @@ def test_an_explanation_says_which_terms_matched_where_and_whether_the_bot_would
     assert explanation.threshold == bot.settings.threshold
     hits = bot.search("who designed 赵州桥的采摘 zhaozhou qiao", 3)
     assert [explained.hit for explained in explanation.hits] == hits
-    bridge = next(e for e in explanation.hits if e.hit.passage.article_id == "bridge.md")
+    bridge = next(e for e in explanation.hits if e.hit.passage.document == "bridge.md")
     found = {match.term.source: match for match in bridge.matches}
     assert found["赵州桥"].alternative == "赵州桥"
     assert {"title", "body"} >= set(found["赵州桥"].fields) > set()

@@ -8,8 +8,8 @@ import re
 import pytest
 from conftest import ARTICLES, ROOT
 
-from bot import segmenter
-from bot.text import HAN, fold
+from bot.text import segmenter
+from bot.text.fold import HAN, fold
 
 
 def runs() -> list[str]:
@@ -28,6 +28,13 @@ def test_every_run_is_cut_as_jieba_cuts_it_in_both_modes():
     for run in found:
         assert list(segmenter.cut(run)) == list(jieba.cut(run))
         assert list(segmenter.cut_for_search(run)) == list(jieba.cut_for_search(run))
+
+
+def test_words_are_tagged_as_they_are_cut():
+    for run in runs():
+        assert [word for word, _ in segmenter.tagged(run)] == list(segmenter.cut(run))
+    assert segmenter.tagged("北京的数据库") == [("北京", "ns"), ("的", "uj"), ("数据库", "n")]
+    assert len(segmenter.tagged("鿖" * 5_000)) == 5_000
 
 
 def test_frequencies_are_those_of_jieba():

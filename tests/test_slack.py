@@ -1,4 +1,4 @@
-"""bot.surfaces.slack against a Slack on loopback, with requests that the official SDK signs."""
+"""bot.channels.slack against a Slack on loopback, with requests that the official SDK signs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from urllib.parse import urlencode
 
 import pytest
 import yaml
-from conftest import ROOT, SlowBot
+from conftest import ROOT, Configured, ShortBot, SlowBot
 from fastapi.testclient import TestClient
 from slack_api import APP_TOKEN, BOT_TOKEN, slack_api, socket_mode
 from slack_sdk.signature import SignatureVerifier
 
-from bot.app import create_app
+from bot.channels import slack
 from bot.channels.claims import Claims
 from bot.channels.desk import HELLO, Reply
 from bot.errors import JournalError
-from bot.guard import MAX_BODY_BYTES
 from bot.journal import Journal
 from bot.settings import load_settings
-from bot.surfaces import slack, slack_replies
 from bot.types import Answer, Evidence, Hit, Passage, Span
+from bot.web.app import create_app
+from bot.web.guard import MAX_BODY_BYTES
 
 SECRET = "canary-signing-secret"
 QUESTION = "赵州桥由谁设计?"
@@ -35,7 +35,7 @@ QUESTION = "赵州桥由谁设计?"
 @pytest.fixture
 def api(monkeypatch):
     with slack_api() as api:
-        monkeypatch.setattr(slack_replies, "API", api.url)
+        monkeypatch.setattr(slack, "API", api.url)
         yield api
 
 
@@ -46,7 +46,7 @@ def slow(bot, tmp_path):
 
 def served(slow, **settings):
     """A client of the application. When it closes, every answer has been sent."""
-    return TestClient(create_app(slow, slow.settings.model_copy(update=settings)), raise_server_exceptions=False)
+    return TestClient(create_app(Configured(slow, **settings)), raise_server_exceptions=False)
 
 
 def headers(body, at=None, kind="application/json", secret=SECRET):
@@ -123,6 +123,16 @@ def test_a_mention_is_answered_in_its_thread_with_source_and_mark(api, slow):
     assert api.named("assistant.threads.setStatus") == []  # a channel has no status
 
 
+def test_a_short_answer_is_bold_and_first_in_the_notification(api, slow):
+    slow.bot = ShortBot(slow.bot, "李春")
+    with served(slow) as client:
+        send(client, event())
+    (posted,) = api.named("chat.postMessage")
+    sentence = posted["text"].removeprefix("李春\n")
+    assert sentence.startswith("赵州桥又名安济桥")
+    assert posted["blocks"][0]["text"].startswith(f"**李春**\n\n{sentence}\n\n")
+
+
 def test_a_direct_message_shows_a_status_and_stays_in_its_thread(api, slow):
     api.errors["assistant.threads.setStatus"] = ["missing_scope"]  # does no harm
     with served(slow) as client:
@@ -132,7 +142,7 @@ def test_a_direct_message_shows_a_status_and_stays_in_its_thread(api, slow):
     assert posted["thread_ts"] == "170000.0001"
     assert hello["text"] == HELLO["zh"]
     assert "blocks" not in hello
-    assert {call["status"] for call in api.named("assistant.threads.setStatus")} == {slack_replies.STATUS}
+    assert {call["status"] for call in api.named("assistant.threads.setStatus")} == {slack.STATUS}
 
 
 def test_a_refusal_can_be_judged_too(api, slow):
@@ -241,7 +251,7 @@ def test_a_click_on_a_button_lands_in_the_journal(api, slow):
         other = click | {"actions": [{"action_id": "other", "value": "1:x"}]}
         assert send_form(client, payload=json.dumps(other)).status_code == 200
     journal = Journal(slow.settings.index / "journal.sqlite")
-    assert journal.feedback() == [(QUESTION, "slack", 1), (QUESTION, "slack", -1)]
+    assert [(asked.question, asked.liked, asked.disliked) for asked in journal.recent(5)] == [(QUESTION, 1, 1)]
     journal.close()
     assert [message["text"] for message in api.named("respond/2")] == [slack.THANKS] * 2
 
@@ -321,7 +331,7 @@ def test_without_secrets_there_is_no_route_and_with_socket_mode_alone_no_http(ap
         off = load_settings(
             index=slow.settings.index, **({"slack_bot_token": BOT_TOKEN, "slack_signing_secret": SECRET} | settings)
         )
-        with TestClient(create_app(slow, off)) as client:
+        with TestClient(create_app(Configured(slow, off))) as client:
             assert send(client, event()).status_code == 404
     assert slow.asked == []
 
@@ -389,7 +399,7 @@ def test_a_long_answer_comes_in_messages_that_a_click_can_send_back():
     passage = Passage("p/1", "a.txt", "标题", "小节", "龙井茶。" * 125, 0, 500)
     evidence = tuple(Evidence(Hit(passage, 0.5), (Span(0, 500),), number) for number in range(1, 21))
     reply = Reply("r1", "茶" * 2000, Answer("问", "茶" * 2000, False, 0.9, evidence, "passages", {}, "g"))
-    messages = slack_replies.message(slack.question(event()), reply, "")
+    messages = slack.message(slack.question(event()), reply, "")
     assert len(messages) > 4
     texts = [content["blocks"][0]["text"] for content in messages]
     assert all(len(text.encode()) <= 6000 for text in texts)
@@ -397,7 +407,7 @@ def test_a_long_answer_comes_in_messages_that_a_click_can_send_back():
     assert [len(content["blocks"]) for content in messages] == [1] * (len(messages) - 1) + [2]
     click = urlencode({"payload": json.dumps({"message": messages[-1]})})
     assert len(click) * 1.5 < MAX_BODY_BYTES
-    assert len(slack_replies.escaped("&" * 9000)) <= 4000
+    assert len(slack.escaped("&" * 9000)) <= 4000
 
 
 def test_socket_mode_acknowledges_answers_and_closes(api, slow, caplog):
@@ -405,7 +415,7 @@ def test_socket_mode_acknowledges_answers_and_closes(api, slow, caplog):
     envelope = {"type": "events_api", "envelope_id": "e-1", "payload": direct(), "accepts_response_payload": False}
     again = envelope | {"envelope_id": "e-2", "retry_attempt": 1, "retry_reason": "timeout"}
     with socket_mode(api, envelope, again) as link:
-        with TestClient(create_app(slow, app)) as client:
+        with TestClient(create_app(Configured(slow, app))) as client:
             acknowledged = {link.acks.get(timeout=10)["envelope_id"] for _ in range(2)}
             assert client.get("/livez").status_code == 200
         assert link.closed.wait(5)
@@ -415,16 +425,18 @@ def test_socket_mode_acknowledges_answers_and_closes(api, slow, caplog):
 
 
 def test_a_plain_question_does_not_import_the_sdk():
-    code = "import sys, bot.app, bot.surfaces.slack; print([m for m in sys.modules if m[:6] in ('slack_', 'aiohtt')])"
+    code = (
+        "import sys, bot.web.app, bot.channels.slack; print([m for m in sys.modules if m[:6] in ('slack_', 'aiohtt')])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_every_event_of_the_manifest_has_a_listener(api, slow):
-    manifest = yaml.safe_load((ROOT / "bot/surfaces/slack-manifest.yaml").read_text(encoding="utf-8"))
-    source = (ROOT / "bot/surfaces/slack.py").read_text(encoding="utf-8")
+    manifest = yaml.safe_load((ROOT / "bot/channels/slack-manifest.yaml").read_text(encoding="utf-8"))
+    source = (ROOT / "bot/channels/slack.py").read_text(encoding="utf-8")
     events = manifest["settings"]["event_subscriptions"]["bot_events"]
-    assert [name for name in events if f'@bolt.event("{name.split(".")[0]}"' not in source] == []
+    assert [name for name in events if f'"{name.split(".")[0]}"' not in source] == []
     scopes = set(manifest["oauth_config"]["scopes"]["bot"])
     assert {"app_mentions:read", "im:history", "chat:write", "commands"} <= scopes
     assert manifest["features"]["app_home"]["messages_tab_enabled"] is True

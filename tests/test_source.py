@@ -1,4 +1,4 @@
-"""bot.surfaces.source: the page that a cited source links to."""
+"""bot.web.source: the page that a cited source links to."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import pytest
 from conftest import write_articles
 from fastapi.testclient import TestClient
 
-from bot.app import create_app
-from bot.markup import source_url
+from bot.channels.message import source_url
 from bot.pipeline import Bot
 from bot.settings import load_settings
+from bot.web.app import create_app
 
 
 @pytest.fixture(scope="module")
 def client(bot):
-    with TestClient(create_app(bot, bot.settings)) as client:
+    with TestClient(create_app(bot)) as client:
         yield client
 
 
@@ -49,8 +49,9 @@ def test_an_article_is_shown_as_text(tmp_path, embedder):
     bot = Bot(load_settings(corpus=corpus, index=tmp_path / "index"), embedder)
     bot.refresh()
     (hit,) = bot.search("脚本注入", 1)
-    with TestClient(create_app(bot, bot.settings)) as client:
-        page = client.get(f"/source/{hit.passage.id}?mark=0-8")
+    with TestClient(create_app(bot)) as client:
+        start = hit.passage.text.index("<script>")
+        page = client.get(f"/source/{hit.passage.id}?mark={start}-{start + 8}")
     assert "<mark>&lt;script&gt;</mark>" in page.text
     assert "<script" not in page.text
     assert "<i>" not in page.text

@@ -1,4 +1,4 @@
-"""bot.telemetry: what an operator sees of requests and answers, and never what was asked."""
+"""bot.web.telemetry: what an operator sees of requests and answers, and never what was asked."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from conftest import served
 from fastapi.testclient import TestClient
 
-from bot.app import create_app
 from bot.journal import EVENTS
-from bot.telemetry import JsonFormatter, TextFormatter, set_up_logging
+from bot.web.app import create_app
+from bot.web.telemetry import JsonFormatter, TextFormatter, set_up_logging
 
 SECRET = "赵州桥由谁设计?"
 
@@ -42,7 +42,7 @@ def metric(text: str, name: str, **labels: str) -> float:
 
 
 def test_each_request_and_answer_is_a_line_without_the_question(bot, logged):
-    with TestClient(create_app(bot, bot.settings)) as client:
+    with TestClient(create_app(bot)) as client:
         answer = client.post("/api/ask", json={"question": SECRET})
         client.get(f"/api/search?question={SECRET}")
         client.get("/source/nothing-of-that-name")
@@ -67,7 +67,7 @@ def test_each_request_and_answer_is_a_line_without_the_question(bot, logged):
 
 
 def test_metrics_count_requests_answers_and_the_index(bot):
-    app = create_app(bot, bot.settings)
+    app = create_app(bot)
     with TestClient(app, client=("127.0.0.1", 1)) as client:
         for question in (SECRET, SECRET, "红烧肉怎么做"):
             client.post("/api/ask", json={"question": question})
@@ -78,13 +78,13 @@ def test_metrics_count_requests_answers_and_the_index(bot):
     assert metric(text, "wenqu_answers_total", surface="web", mode="passages", refused="false") == 2
     assert metric(text, "wenqu_answers_total", surface="web", mode="passages", refused="true") == 1
     assert metric(text, "wenqu_stage_seconds_count", stage="retrieve") == 3
-    assert metric(text, "wenqu_index_passages") == bot.index.manifest["passages"]
+    assert metric(text, "wenqu_index_passages") == bot.live.get().manifest["passages"]
     assert metric(text, "wenqu_index_generation") == 1
     assert metric(text, "wenqu_requests_under_way") == 1
 
 
 def test_no_client_makes_the_series_grow(bot):
-    app = create_app(bot, bot.settings)
+    app = create_app(bot)
     with TestClient(app, client=("127.0.0.1", 1)) as client:
         client.get("/nowhere")
         before = client.get("/metrics").text.count("\n")
@@ -98,9 +98,9 @@ def test_no_client_makes_the_series_grow(bot):
 
 
 def test_metrics_are_for_this_machine_where_there_is_no_key(bot):
-    with TestClient(create_app(bot, bot.settings), client=("203.0.113.5", 1)) as client:
+    with TestClient(create_app(bot), client=("203.0.113.5", 1)) as client:
         assert client.get("/metrics").status_code == 403
-    with served(create_app(bot, bot.settings)) as url:
+    with served(create_app(bot)) as url:
         import httpx
 
         assert httpx.get(f"{url}/metrics").status_code == 200
@@ -117,7 +117,7 @@ def test_nothing_in_a_record_breaks_a_line_or_draws_on_a_terminal():
 
 
 def test_a_bug_is_logged_with_its_traceback_and_counted(bot, logged, monkeypatch):
-    app = create_app(bot, bot.settings)
+    app = create_app(bot)
 
     @app.get("/bug")
     def bug() -> None:

@@ -30,7 +30,7 @@ KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 
 
 def crypto(key: str = KEY, token: str = "token", receiver: str = "wx1") -> Crypto:
-    return Crypto.of(token, key, receiver, "WENQU_WECHAT_AES_KEY")
+    return Crypto.from_keys(token, key, receiver, "WENQU_WECHAT_AES_KEY")
 
 
 # The vector that the platform documents for a plain callback; the rest stands in the shared file.
@@ -47,7 +47,7 @@ def test_all_known_vectors_are_exact():
         if vector["kind"] == "plain-signature":
             assert signature(token, stamp, nonce) == vector["signature"], vector["name"]
             continue
-        one = Crypto.of(token, vector["aes_key"], vector["receive_id"], "KEY")
+        one = Crypto.from_keys(token, vector["aes_key"], vector["receive_id"], "KEY")
         if vector["kind"] == "decrypt":
             plain = one.decrypt(vector["msg_signature"], stamp, nonce, vector["encrypt"])
             assert plain == vector.get("plaintext", plain), vector["name"]

@@ -1,4 +1,4 @@
-"""bot.text: folding, offsets, sentences, terms."""
+"""bot.text.fold: folding, sentences, terms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.text import bigrams, content_bigrams, content_words, fold, fold_with_offsets, rarity, sentences, words
+from bot.text.fold import fold
+from bot.text.sentences import sentences
+from bot.text.terms import bigrams, content_bigrams, content_words, rarity, words
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 
@@ -31,13 +33,8 @@ def test_fold(text, folded):
 
 
 @given(ANY_TEXT)
-def test_folding_twice_is_folding_once_and_offsets_lead_back(text):
-    folded, offsets = fold_with_offsets(text)
-    assert folded == fold(text)
-    assert len(offsets) == len(folded)
-    assert offsets == sorted(offsets)
-    for character, offset in zip(folded, offsets, strict=True):
-        assert character in fold(text[offset])
+def test_folding_goes_character_by_character(text):
+    assert fold(text) == "".join(map(fold, text))
 
 
 @given(ANY_TEXT, ANY_TEXT)

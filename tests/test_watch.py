@@ -1,4 +1,4 @@
-"""bot.watch: what is dropped into the corpus of a served bot is found without a restart."""
+"""bot.web.watch: what is dropped into the corpus of a served bot is found without a restart."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import pytest
 from conftest import write_articles
 from serving import serving
 
-from bot import watch
 from bot.errors import EngineDown
-from bot.generations import writing
+from bot.index.publish import writing
 from bot.pipeline import Bot
-from bot.watch import Watch
+from bot.web import watch
+from bot.web.watch import Watch
+
+pytestmark = pytest.mark.slow
 
 ADDED = {"dam.md": "# 都江堰\n\n都江堰由李冰父子修建,位于四川成都平原西部。\n"}
 QUESTION = "都江堰由谁修建?"
@@ -55,8 +57,8 @@ def test_what_is_added_changed_and_deleted_is_noticed(watched):
 
 def test_many_changes_at_once_are_one_run(watched):
     write_articles(watched.settings.corpus, {f"{n}.txt": f"第{n}座桥建于{1000 + n}年。" for n in range(50)})
-    assert soon(lambda: watched.index.manifest["articles"] == 53)
-    assert int(watched.index.generation.removeprefix("gen-")) <= 3
+    assert soon(lambda: watched.live.get().manifest["articles"] == 53)
+    assert int(watched.live.get().generation.removeprefix("gen-")) <= 3
 
 
 def test_what_cannot_be_indexed_is_logged_and_the_next_change_is_tried_again(watched, monkeypatch, caplog):

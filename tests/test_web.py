@@ -1,4 +1,4 @@
-"""bot.app and bot.surfaces.web through a real client: JSON, events, sources, health, errors."""
+"""bot.web.app and bot.web.api through a real client: JSON, events, sources, health, errors."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import re
 from pathlib import Path
 
 import pytest
+from conftest import ShortBot
 from fastapi.testclient import TestClient
 
-from bot.app import create_app
+from bot import __version__
+from bot.web.app import create_app
 
-STATIC = Path(__file__).parents[1] / "bot" / "static"
+STATIC = Path(__file__).parents[1] / "bot" / "web" / "static"
 
 
 @pytest.fixture(scope="module")
 def client(bot):
-    with TestClient(create_app(bot, bot.settings), raise_server_exceptions=False) as client:
+    with TestClient(create_app(bot), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -47,6 +49,17 @@ def test_chat_sends_the_sources_before_the_text(client):
     assert text == found[-1][1]["text"]
     assert found[0][1] == found[-1][1]["evidence"]
     assert found[0][1][0]["passage"]["article"] == "city.html"
+
+
+def test_a_short_answer_comes_with_the_sources(bot):
+    with TestClient(create_app(ShortBot(bot, "2011年9月16日"))) as client:
+        found = events(client.post("/api/chat", json={"question": "西安地铁二号线何时开通?"}).text)
+        assert [name for name, _ in found[:3]] == ["sources", "short", "delta"]
+        assert found[1][1] == {"text": "2011年9月16日"}
+        assert found[-1][1]["short"] == "2011年9月16日"
+        refused = events(client.post("/api/chat", json={"question": "红烧肉怎么做"}).text)
+        assert "short" not in [name for name, _ in refused]
+        assert client.post("/api/ask", json={"question": "西安地铁二号线何时开通?"}).json()["short"] == "2011年9月16日"
 
 
 def test_a_bad_question_to_chat_is_an_error_before_any_event(client):
@@ -93,6 +106,7 @@ def test_source_opens_the_article_at_the_place(client):
 def test_health_docs_and_page_need_nothing_from_elsewhere(client):
     assert client.get("/livez").json() == {"status": "ok"}
     assert client.get("/readyz").json()["generation"] == "gen-000001"
+    assert client.get("/openapi.json").json()["info"]["version"] == __version__
     docs = client.get("/docs")
     assert docs.status_code == 200
     assert not re.search(r"(?:src|href)=[\"']https?:", docs.text)

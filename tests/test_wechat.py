@@ -1,4 +1,4 @@
-"""bot.surfaces.wechat as WeChat calls it: signed, encrypted by wechatpy, delivered three times, forged and replayed."""
+"""bot.channels.wechat as WeChat calls it: signed, encrypted by wechatpy, delivered three times, forged and replayed."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 
 import pytest
-from conftest import JsonReplies, SlowBot, platform_api, wait_for, write_articles
+from conftest import Configured, JsonReplies, ShortBot, SlowBot, platform_api, wait_for, write_articles
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from wechatpy.crypto import WeChatCrypto
 
-from bot.app import create_app
+from bot.channels import wechat
 from bot.channels.desk import HELLO, ONLY_TEXT
 from bot.channels.tencent import Crypto, signature
 from bot.channels.tencent_api import Api
 from bot.errors import SettingsError
 from bot.pipeline import Bot
 from bot.settings import load_settings
-from bot.surfaces import wechat
+from bot.web.app import create_app
 
 TOKEN, KEY, APP = "canarytoken123", "canaryKEYabcdefghijklmnopqrstuvwxyz01234567", "wxcanaryapp"
 QUESTION = "赵州桥由谁设计?"
@@ -90,7 +90,7 @@ def quick_waits(monkeypatch):
 
 
 def app_over(bot, *, key: str = "", api: Api | None = None) -> FastAPI:
-    crypto = Crypto.of(TOKEN, key, APP, "WENQU_WECHAT_AES_KEY") if key else None
+    crypto = Crypto.from_keys(TOKEN, key, APP, "WENQU_WECHAT_AES_KEY") if key else None
     app = FastAPI()
     app.include_router(wechat.routes(bot, bot.settings, wechat.Account(TOKEN, APP, crypto, api)))
     return app
@@ -128,6 +128,11 @@ def test_a_question_is_answered_in_its_first_delivery(slow, key):
     assert len(text.encode()) <= wechat.LIMIT
 
 
+def test_a_short_answer_stands_above_its_sentence(slow, client):
+    slow.bot = ShortBot(slow.bot, "李春")
+    assert Platform(client).send(text_xml(QUESTION, "1")).startswith("【李春】\n\n赵州桥又名安济桥")
+
+
 def test_callbacks_in_json_are_answered_in_json(client):
     body = {
         "ToUserName": "gh_1",
@@ -153,6 +158,29 @@ def test_three_deliveries_are_one_search_and_one_answer(slow, client):
     # Delivered again with another signature, as a retry may be: still no second search.
     assert platform.send(text_xml(QUESTION, "1")) == texts[0]
     assert slow.asked == [QUESTION]
+
+
+def test_deliveries_to_the_process_that_answers_do_not_look_into_the_journal(slow, client, monkeypatch):
+    monkeypatch.setattr(wechat, "_POLL_SECONDS", 60)
+    slow.seconds = 0.3
+    platform = Platform(client)
+    request = platform.request(text_xml(QUESTION, "1"))
+    with ThreadPoolExecutor(3) as pool:
+        texts = list(pool.map(lambda _: platform.deliver(*request), range(3)))
+    assert ["李春" in text for text in texts] == [True] * 3
+
+
+def test_a_delivery_to_another_process_finds_the_reply_in_the_journal(bot, tmp_path):
+    settings = load_settings(index=tmp_path / "index")
+    one, two = SlowBot(bot, settings, 0.8), SlowBot(bot, settings)
+    with TestClient(app_over(one)) as first, TestClient(app_over(two)) as second, ThreadPoolExecutor(1) as pool:
+        platform = Platform(first)
+        request = platform.request(text_xml(QUESTION, "1"))
+        text = pool.submit(platform.deliver, *request)
+        wait_for(one.asked, 1)
+        assert "李春" in Platform(second).deliver(*request)
+        assert "李春" in text.result()
+    assert two.asked == []
 
 
 @pytest.mark.usefixtures("quick_waits")
@@ -348,8 +376,8 @@ async def send_one(api: Api) -> None:
 
 
 def test_without_a_token_there_is_no_route_and_a_wrong_key_says_which_setting(bot):
-    with TestClient(create_app(bot, bot.settings)) as client:
+    with TestClient(create_app(bot)) as client:
         assert client.get("/wechat").status_code == 404
         assert client.post("/wechat").status_code == 404
     with pytest.raises(SettingsError, match="WENQU_WECHAT_AES_KEY"):
-        create_app(bot, load_settings(wechat_token=TOKEN, wechat_aes_key="short"))
+        create_app(Configured(bot, load_settings(wechat_token=TOKEN, wechat_aes_key="short")))

@@ -1,4 +1,4 @@
-"""bot.surfaces.wecom_bot: against a WebSocket server that acknowledges, rejects, closes, kicks and talks nonsense."""
+"""bot.channels.wecom_bot: against a WebSocket server that acknowledges, rejects, closes, kicks and talks nonsense."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import sys
 from contextlib import asynccontextmanager
 
 import pytest
-from conftest import SlowBot
+from conftest import ShortBot, SlowBot
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
-from bot.app import create_app
+from bot.channels import wecom_bot, wecom_connection
 from bot.channels.desk import HELLO, ONLY_TEXT
+from bot.channels.wecom_bot import LATE, SEARCHING, WELCOME, WeComBot, router
+from bot.channels.wecom_connection import Throttle, Timing
 from bot.errors import SettingsError
 from bot.journal import Journal
 from bot.settings import load_settings
-from bot.surfaces import wecom_bot, wecom_connection
-from bot.surfaces.wecom_bot import LATE, SEARCHING, WELCOME, Channel, router
-from bot.surfaces.wecom_connection import Throttle, Timing
+from bot.web.app import create_app
 
 SECRET = "s3cr3t-of-the-long-connection"
 QUESTION = "赵州桥由谁设计?"
@@ -93,7 +93,9 @@ async def until(condition, seconds=10.0):
 
 @pytest.fixture
 def slow(bot, tmp_path):
-    return SlowBot(bot, load_settings(index=tmp_path / "index", wecom_bot_id="BOT", wecom_bot_secret=SECRET))
+    slow = SlowBot(bot, load_settings(index=tmp_path / "index", wecom_bot_id="BOT", wecom_bot_secret=SECRET))
+    yield slow
+    slow.over.set()
 
 
 @asynccontextmanager
@@ -109,7 +111,7 @@ async def wecom():
 async def connected(slow, **timing):
     """(server, channel), the channel subscribed."""
     async with wecom() as server:
-        channel = Channel(slow, slow.settings, server.url, Timing(**(FAST | timing)))
+        channel = WeComBot(slow, slow.settings, server.url, Timing(**(FAST | timing)))
         async with channel.lifespan():
             await server.wait(SUBSCRIBE)
             yield server, channel
@@ -184,17 +186,28 @@ def test_a_question_is_answered_with_its_source_and_its_mark(slow, monkeypatch):
     async def scenario():
         async with wecom() as server:
             monkeypatch.setattr(wecom_bot, "URL", server.url)
-            app = create_app(slow, slow.settings)
+            app = create_app(slow)
             async with app.router.lifespan_context(app):
                 await server.wait(SUBSCRIBE)
                 await server.say(QUESTION)
                 return await server.final()
 
     text = asyncio.run(scenario())
-    assert text.startswith("赵州桥又名安济桥,位于河北省赵县,由隋代工匠李春设计")
+    assert "\n赵州桥又名安济桥,位于河北省赵县,由隋代工匠李春设计" in text  # below the short answer
     assert "[赵州桥" in text
     assert "](https://wenqu.example/source/" in text
     assert "**赵州桥又名安济桥" in text  # the evidence
+
+
+def test_a_short_answer_is_bold_above_its_sentence(slow):
+    slow.bot = ShortBot(slow.bot, "李春")
+
+    async def scenario():
+        async with connected(slow) as (server, _):
+            await server.say(QUESTION)
+            return await server.final()
+
+    assert asyncio.run(scenario()).startswith("**李春**\n\n赵州桥又名安济桥")
 
 
 def test_the_same_message_three_times_gets_one_answer(slow):
@@ -247,7 +260,7 @@ def test_feedback_is_asked_for_in_the_first_frame_and_kept(slow):
                 body = {"from": {"userid": user}, "event": {"eventtype": "feedback_event"}}
                 body["event"]["feedback_event"] = {"id": first["feedback"]["id"], "type": verdict}
                 await server.send("aibot_event_callback", "E", body)
-            await until(lambda: len(journal.feedback()) == 2 and journal.feedback()[1][2] == 0)
+            await until(lambda: judged(journal) == [(QUESTION, 0, 1)])  # the first one has taken it back
             return first, last
 
     journal = Journal(slow.settings.index / "journal.sqlite")
@@ -255,7 +268,11 @@ def test_feedback_is_asked_for_in_the_first_frame_and_kept(slow):
     assert (first["content"], first["finish"]) == (SEARCHING["zh"], False)
     assert "feedback" not in last
     assert first["id"] == last["id"]
-    assert journal.feedback() == [(QUESTION, "wecom_bot", -1), (QUESTION, "wecom_bot", 0)]
+
+
+def judged(journal):
+    """(question, liked, disliked) of each answer."""
+    return [(asked.question, asked.liked, asked.disliked) for asked in journal.recent(5)]
 
 
 def test_a_quick_answer_is_one_frame_that_asks_for_feedback(slow):
@@ -375,7 +392,7 @@ def test_a_wrong_secret_is_given_up_on_and_never_shown(slow, caplog):
     async def scenario():
         async with wecom() as server:
             server.errcode = lambda frame: 853000
-            channel = Channel(slow, slow.settings, server.url, Timing(**FAST))
+            channel = WeComBot(slow, slow.settings, server.url, Timing(**FAST))
             async with channel.lifespan():
                 await until(lambda: channel._connection._ended)
                 await asyncio.sleep(0.2)
@@ -394,7 +411,7 @@ def test_refusals_count_only_in_a_row_and_so_does_the_wait(slow):
         async with wecom() as server:
             accepted = {4, 8}
             server.errcode = lambda frame: 0 if len(server.of(SUBSCRIBE)) in accepted else 853000
-            channel = Channel(slow, slow.settings, server.url, Timing(**FAST))
+            channel = WeComBot(slow, slow.settings, server.url, Timing(**FAST))
             async with channel.lifespan():
                 await server.wait(SUBSCRIBE, 4)
                 await until(channel._connection._ready.is_set)
@@ -409,7 +426,7 @@ def test_refusals_count_only_in_a_row_and_so_does_the_wait(slow):
 
 def test_a_server_that_is_not_there_is_waited_for(slow, caplog):
     async def scenario():
-        channel = Channel(slow, slow.settings, "ws://127.0.0.1:9", Timing(**FAST))
+        channel = WeComBot(slow, slow.settings, "ws://127.0.0.1:9", Timing(**FAST))
         async with channel.lifespan():
             await until(lambda: caplog.text.count("next attempt") > 6)  # more often than a wrong secret is tried
             assert not channel._connection._ended
@@ -475,7 +492,7 @@ def test_a_stopping_server_delivers_the_answer_under_way(slow, monkeypatch):
 
     async def scenario():
         async with wecom() as server:
-            channel = Channel(slow, slow.settings, server.url, Timing(**FAST))
+            channel = WeComBot(slow, slow.settings, server.url, Timing(**FAST))
             async with channel.lifespan():
                 await server.wait(SUBSCRIBE)
                 await server.say(QUESTION)
@@ -493,7 +510,7 @@ def test_what_came_while_stopping_or_was_cut_off_is_answered_by_the_next_process
     async def first():
         slow.seconds = 2.0
         async with wecom() as server:
-            channel = Channel(slow, slow.settings, server.url, Timing(**FAST))
+            channel = WeComBot(slow, slow.settings, server.url, Timing(**FAST))
             async with channel.lifespan():
                 await server.wait(SUBSCRIBE)
                 await server.say(QUESTION, 1)
@@ -540,3 +557,15 @@ def test_a_chat_gets_no_more_frames_than_wecom_takes():
     assert max(first[2], times["G2"][0]) < 0.1
     assert all(later - earlier >= 0.19 for earlier, later in zip(first, first[3:], strict=False))
     assert all(later - earlier >= 0.59 for earlier, later in zip(first, first[5:], strict=False))
+
+
+def test_chats_that_were_silent_for_longer_than_any_limit_are_forgotten():
+    async def scenario():
+        throttle = Throttle(((3, 0.05), (5, 0.2)))
+        for number in range(1000):
+            await throttle.turn(f"G{number}")
+        await asyncio.sleep(0.25)
+        await throttle.turn("G1000")
+        return list(throttle._sent)
+
+    assert asyncio.run(scenario()) == ["G1000"]

@@ -1,17 +1,18 @@
-"""bot.surfaces.widget: who may frame what."""
+"""bot.web.widget: who may frame what."""
 
 from __future__ import annotations
 
 import pytest
+from conftest import Configured
 from fastapi.testclient import TestClient
 
-from bot.app import create_app
 from bot.errors import SettingsError
 from bot.settings import load_settings
+from bot.web.app import create_app
 
 
 def client(bot, origins):
-    return TestClient(create_app(bot, bot.settings.model_copy(update={"widget_origins": origins})))
+    return TestClient(create_app(Configured(bot, widget_origins=origins)))
 
 
 def test_without_origins_there_is_no_widget(bot):

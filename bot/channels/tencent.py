@@ -25,12 +25,12 @@ from bot.channels.desk import Inbound, is_current
 from bot.errors import SettingsError
 
 log = logging.getLogger("wenqu")
-_BLOCK = 32  # of the padding: PKCS#7, but of 32 bytes
+_BLOCK = 32  # bytes; padded as in PKCS#7, which has blocks of 16
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class Refused(Exception):  # noqa: N818  what it says is which check a request failed
-    """A request that is not the platform's; the message names the check that it failed, for the log."""
+class Refused(Exception):
+    """A request that did not come from the platform; its message, for the log only, names the check that failed."""
 
 
 def signature(*parts: str) -> str:
@@ -59,7 +59,7 @@ class Crypto:
     receive_id: str
 
     @classmethod
-    def of(cls, token: str, aes_key: str, receive_id: str, setting: str) -> Crypto:
+    def from_keys(cls, token: str, aes_key: str, receive_id: str, setting: str) -> Crypto:
         """From an EncodingAESKey of 43 characters. Raises SettingsError naming the setting."""
         try:
             key = base64.b64decode(f"{aes_key}=", validate=True)
@@ -126,12 +126,12 @@ def opened(crypto: Crypto, asked: Mapping[str, str], encrypted: str) -> str:
 
 
 def replay_key(platform: str, asked: Mapping[str, str]) -> str:
-    """What a signed request is known by: the same one with another message in it is a forgery."""
+    """The identity of a signed request; another message under the same one is a forgery."""
     return f"{platform}-nonce:{asked.get('timestamp', '')}:{asked.get('nonce', '')}"
 
 
 def refusal(platform: str, refused: Refused) -> Response:
-    """401, without a word of why: that stands in the log."""
+    """A 401 that does not say why; the log does."""
     log.warning("%s: a request was refused: %s", platform, refused)
     return PlainTextResponse("refused", 401)
 

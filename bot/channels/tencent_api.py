@@ -17,7 +17,7 @@ _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 _TOKEN_MARGIN_SECONDS = 300
 _WAITS = (0.5, 3.0)  # seconds before another attempt
 _TOKEN_EXPIRED = frozenset({40001, 40014, 42001})
-# httpx logs addresses, and an access token stands in them.
+# httpx logs addresses, and these hold the access token.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 

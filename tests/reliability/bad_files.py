@@ -10,7 +10,11 @@ import zipfile
 from pathlib import Path
 
 import docx
+import openpyxl
+import pptx
 from documents import page_pdf, pdf, raw_pdf, with_part, word_bytes
+from openpyxl import Workbook
+from pptx.presentation import Presentation
 from test_pdf import encrypted, scanned
 
 TEXT = "寒武纪公司于2020年登陆科创板,是第一家在那里上市的人工智能芯片公司。合肥投资了它,它也落户合肥。"
@@ -60,25 +64,26 @@ def contents(rng: random.Random) -> dict[str, tuple[bytes, str]]:
         "picture.txt": (b"\x89PNG\r\n\x1a\n" + noise, "E-BINARY"),
         "zip.txt": (zipped(("a", noise)), "E-BINARY"),
         "nul.txt": (b"\0" * 4000, "E-BINARY"),
-        "slides.pptx": (b"PK", "E-FORMAT"),
-        "old.doc": (b"\xd0\xcf\x11\xe0" + noise, "E-FORMAT"),
+        "slides.key": (b"PK", "E-FORMAT"),
+        "old.doc": (b"\xd0\xcf\x11\xe0" + noise, "E-CONVERT|E-PARSE|E-CRASH|E-EMPTY"),  # with and without LibreOffice
         "no-suffix": (utf8, "E-FORMAT"),
         "cut.pdf": (sound_pdf[:cut], "E-PARSE"),
         "head.pdf": (sound_pdf[:40], "E-PARSE"),
         "cut.docx": (sound_word[: len(sound_word) // 2], "E-PARSE"),
         "locked.pdf": (encrypted("geheim"), "E-PASSWORD"),
-        "scan.pdf": (pdf([scanned()]), "E-SCAN"),
+        "scan.pdf": (pdf([scanned()]), "E-SCAN|E-EMPTY"),
         "blank.pdf": (page_pdf(b""), "E-EMPTY|E-SCAN"),
         "no-pages.pdf": (raw_pdf(b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[]/Count 0>>"), "E-"),
         "loop.pdf": (raw_pdf(b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[2 0 R]/Count 1>>"), "E-"),
         "bomb.docx": (bomb(), "E-BOMB"),
-        "many.docx": (zipped(*((f"word/{n}.xml", b"x") for n in range(2500))), "E-"),
+        "many.docx": (zipped(*((f"word/{n}.xml", b"x") for n in range(10_500))), "E-"),
         "text-as.docx": (utf8, "E-PARSE"),
         "text-as.pdf": (utf8, "E-FORMAT"),
         "zip-as.docx": (zipped(("readme.txt", b"x")), "E-"),
         "climbing.docx": (with_part(sound_word, "../../evil.txt", lambda _: b"evil"), READ),
         "bare-xml.docx": (with_part(sound_word, "word/document.xml", lambda _: b"<w:document"), "E-PARSE"),
         "no-text.docx": (word(""), "E-EMPTY"),
+        **tables_and_books(sound_word, noise),
         "utf8.txt": (utf8, READ),
         "utf8-bom.txt": (b"\xef\xbb\xbf" + utf8, READ),
         "utf16.txt": (TEXT.encode("utf-16"), READ),
@@ -108,6 +113,50 @@ def contents(rng: random.Random) -> dict[str, tuple[bytes, str]]:
         "sound.pdf": (sound_pdf, READ),
         "sound.docx": (sound_word, READ),
     }
+
+
+def tables_and_books(sound_word: bytes, noise: bytes) -> dict[str, tuple[bytes, str]]:
+    """The same for workbooks, separated text, slides and books."""
+    workbook = openpyxl.Workbook()
+    workbook.active.append(["公司", "上市地"])
+    workbook.active.append(["寒武纪", "科创板"])
+    sound = saved(workbook)
+    workbook.active.cell(1_048_576, 16_384, "远处")
+    show = pptx.Presentation()
+    show.slides.add_slide(show.slide_layouts[5]).shapes.title.text = "寒武纪"
+    sheet, slide = "xl/worksheets/sheet1.xml", "ppt/slides/slide1.xml"
+    blank = b" " * 110_000_000
+    found = {}
+    for suffix in (".xlsx", ".pptx", ".epub"):
+        found |= {
+            f"empty{suffix}": (b"", "E-"),
+            f"noise{suffix}": (noise, "E-"),
+            f"word{suffix}": (sound_word, "E-"),
+            f"zip{suffix}": (zipped(("a", noise)), "E-PARSE"),
+            f"locked{suffix}": (b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le"), "E-PASSWORD"),
+            f"bomb{suffix}": (zipped(("a", blank)), "E-BOMB"),
+        }
+    return found | {
+        "sound.xlsx": (sound, READ),
+        "sound.pptx": (saved(show), READ),
+        "cut.xlsx": (sound[: len(sound) // 2], "E-PARSE"),
+        "far.xlsx": (saved(workbook), "E-MEMORY"),
+        "bomb-sheet.xlsx": (with_part(sound, sheet, lambda xml: xml + blank), "E-BOMB"),
+        "bomb-slide.pptx": (with_part(saved(show), slide, lambda xml: xml + blank), "E-BOMB"),
+        "text-as.xls": (TEXT.encode(), READ),
+        "page-as.xls": (f"<table><tr><td>{TEXT}</td></tr></table>".encode(), READ),
+        "noise.xls": (noise, "E-BINARY"),
+        "noise.csv": (noise, "E-BINARY"),
+        "quotes.csv": (f'"a,"{TEXT}\n'.encode() + b'","' * 20_000, READ),
+        "one-cell.csv": (("甲" * 200_000 + ",").encode(), READ),
+        "wide.csv": (("甲,乙" * 30_000 + "\n" + "丙,丁" * 30_000).encode(), READ),
+    }
+
+
+def saved(document: Workbook | Presentation) -> bytes:
+    out = io.BytesIO()
+    document.save(out)
+    return out.getvalue()
 
 
 def specials(corpus: Path, outside: Path) -> dict[str, str]:

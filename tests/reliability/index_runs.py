@@ -220,7 +220,7 @@ class Scene:
 
 def leftovers(index: Path) -> list[str]:
     """What an index folder holds and should not."""
-    from bot.generations import live_first
+    from bot.index.generations import live_first
 
     known = {"CURRENT", ".lock", "cache.sqlite", "documents.sqlite", *(name for name, _ in live_first(index))}
     return sorted(path.name for path in index.iterdir() if path.name not in known)
@@ -256,12 +256,12 @@ def at_once(trials: Iterable, trial: Callable[[Scene, object], object]) -> list:
 def state_of(settings, embedder, questions: Iterable[str] = QUESTIONS) -> str:
     """Of the live generation "whole" and a fingerprint of what it answers, or the error that opening it gives."""
     from bot.errors import WenquError
-    from bot.index import open_index
+    from bot.index.opened import open_index
     from bot.pipeline import Bot
 
     try:
         bot = Bot(settings, embedder)
-        if "index" in bot.index.degraded:
+        if "index" in bot.live.get().degraded:
             open_index(settings, embedder)  # strict: what serves in place of a damaged one does not count
         return f"whole {digest([[hit.passage.id for hit in bot.search(question, 10)] for question in questions])}"
     except WenquError as error:
@@ -280,21 +280,21 @@ def _settings(request: dict):
 
 def build(request: dict, embedder) -> None:
     """`wenqu index --index ... --corpus ...`, as the command does it."""
-    from bot import cli
+    from bot.cli import main
 
     if request["variant"]:
         VARIANTS[request["variant"]]()
     force = ["--force"] if request["action"] == "force" else []
     sys.argv = ["wenqu", "index", *force, "--index", request["index"], "--corpus", request["corpus"]]
-    cli.main()
+    main()
 
 
 def ask(request: dict, embedder) -> None:
     """`wenqu ask` a question that the old corpus answers."""
-    from bot import cli
+    from bot.cli import main
 
     sys.argv = ["wenqu", "ask", QUESTIONS[0], "--index", request["index"], "--corpus", request["corpus"]]
-    cli.main()
+    main()
 
 
 def fingerprint(request: dict, embedder) -> None:
@@ -314,7 +314,7 @@ def digest(value: object) -> str:
 
 def write_in_place() -> None:
     """A broken way to publish: CURRENT is written over, not replaced."""
-    from bot import generations
+    from bot.index import generations
 
     replace = Path.replace
 
@@ -333,7 +333,7 @@ def write_in_place() -> None:
 
 def publish_early() -> None:
     """A broken way to publish: CURRENT names a generation that is not there yet."""
-    from bot import builder, generations
+    from bot.index import build, generations
 
     def early(index: Path, building: Path, generation: str, *_live: object) -> None:
         temporary = index / "CURRENT.new"
@@ -341,12 +341,12 @@ def publish_early() -> None:
         temporary.replace(index / "CURRENT")
         building.rename(index / generation)
 
-    builder.publish = early
+    build.publish = early
 
 
 def go_on() -> None:
     """As a large corpus is indexed: only what changed is read."""
-    from bot import changes
+    from bot.index import changes
 
     changes._WHOLE_UNDER, changes._MOST_CHANGED = 0, 100
 
@@ -357,7 +357,7 @@ VARIANTS = {function.__name__: function for function in (write_in_place, publish
 def _warm():
     """The embedder, after a first run: what is imported, compiled and loaded once is so for all forks."""
     from bot import pipeline
-    from bot.embedder import load_embedder
+    from bot.index.embedder import load_embedder
 
     embedder = load_embedder()
     pipeline.load_embedder = lambda name: embedder

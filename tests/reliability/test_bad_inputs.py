@@ -14,6 +14,8 @@ from everywhere import HTTP_WAYS, SECRETS, WAYS, Everywhere, Said, everywhere, l
 from bot.pipeline import Bot
 from bot.settings import load_settings
 
+pytestmark = pytest.mark.slow
+
 FILE = Path(__file__).parents[1] / "data" / "bad_inputs.jsonl"
 RARE = (
     "罕见的字\n\n𠮷野家的招牌写的是上土下口的那个字。\n\n𫟼元素是第一百一十号元素的名字。\n\n"

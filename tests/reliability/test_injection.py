@@ -13,9 +13,11 @@ from markdown_it import MarkdownIt
 from model_server import model_server
 from slack_api import BOT_TOKEN
 
-from bot import llm
+from bot.answer.llm import writer
 from bot.pipeline import Bot
 from bot.settings import load_settings
+
+pytestmark = pytest.mark.slow
 
 LLM_KEY = "sk-canary-0f1e2d3c4b5a"
 ORDERS = [
@@ -136,7 +138,9 @@ def test_a_page_of_a_source_shows_orders_as_text(ordered, embedder):
         for number in range(40):
             source = ways.ask("json", f"石桥K{number:02}由谁主持修建?").sources[0]
             page = BeautifulSoup(ways.client.get(f"/source/{source}?mark=0-5").text, "html.parser")
-            assert [tag for tag in page.find_all(["img", "script", "iframe", "svg", "a"])] == []
+            ours = page.select("header > a.original")
+            assert [link["href"] for link in ours] == [f"/source/{source}/file"]
+            assert [tag for tag in page.find_all(["img", "script", "iframe", "svg", "a"]) if tag not in ours] == []
 
 
 def test_what_is_live_and_who_is_called_would_be_seen():
@@ -170,7 +174,7 @@ def test_what_is_live_and_who_is_called_would_be_seen():
     ],
 )
 def test_a_model_that_tells_its_task_is_not_heard(sentence, told):
-    assert llm.recites(sentence) is told
+    assert writer.recites(sentence) is told
 
 
 EVIL = "http://evil.example/v1"

@@ -8,6 +8,8 @@ from collections import Counter
 import pytest
 from index_runs import Scene, at_once, injected, scenes, strace_works
 
+pytestmark = pytest.mark.slow
+
 needs_strace = pytest.mark.skipif(not strace_works(), reason="strace is missing or may not trace here")
 SYNCS = ("fsync", "fdatasync", "rename", "renameat", "renameat2")
 OTHERS = ("write", "openat", "unlink", "unlinkat", "pwrite64")

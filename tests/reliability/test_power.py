@@ -13,10 +13,12 @@ import pytest
 from conftest import write_articles
 from index_runs import ADDED, QUESTIONS, digest, state_of
 
-from bot import changes, generations
-from bot.builder import build_index
-from bot.index import open_index
+from bot.index import changes, publish
+from bot.index.build import build_index
+from bot.index.opened import open_index
 from bot.settings import load_settings
+
+pytestmark = pytest.mark.slow
 
 Tree = dict[str, "Tree | int"]  # name -> folder, or the inode of a file
 DAMAGES: dict[str, Callable[[bytes, random.Random], bytes | None]] = {
@@ -206,13 +208,13 @@ def test_a_power_loss_leaves_the_old_index_or_the_new_one(tmp_path, embedder, fu
 
 
 def test_the_recording_catches_a_publication_without_fsync(tmp_path, embedder, monkeypatch, seed):
-    monkeypatch.setattr(generations, "_sync", lambda path: None)
+    monkeypatch.setattr(publish, "_sync", lambda path: None)
     found = power_lost(tmp_path, embedder, random.Random(seed), 1)
     assert any(loss[2].startswith("third") for loss in found)
 
 
 def test_the_recording_catches_names_that_are_not_synced(tmp_path, embedder, monkeypatch, seed):
-    sync = generations._sync
-    monkeypatch.setattr(generations, "_sync", lambda path: None if path.name == "index" else sync(path))
+    sync = publish._sync
+    monkeypatch.setattr(publish, "_sync", lambda path: None if path.name == "index" else sync(path))
     found = power_lost(tmp_path, embedder, random.Random(seed), 1)
     assert any(loss[2].startswith("third") for loss in found)

@@ -19,20 +19,25 @@ import pytest
 from bad_files import READ, TEXT, bomb, contents, specials, word
 from conftest import ROOT, write_articles
 from documents import pdf
+from hostile_files import MAKERS
 from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from typer.testing import CliRunner
 
-from bot import builder, changes, corpus, preparation
-from bot.builder import build_index
-from bot.cli import cli
-from bot.corpus import SourceFile, read_article
+from bot.cli.commands import cli
+from bot.corpus import scan
+from bot.corpus.passages import cut
+from bot.corpus.scan import SourceFile, read_document
 from bot.errors import ReadError
-from bot.index import open_index
-from bot.passages import cut
+from bot.index import build, changes, prepare
+from bot.index.build import build_index
+from bot.index.opened import open_index
 from bot.settings import load_settings
+from bot.types import Block
+
+pytestmark = pytest.mark.slow
 
 
 class TinyEmbedder:
@@ -69,7 +74,7 @@ def test_p14_good_files_are_indexed_whatever_lies_beside_them(promise, seed, mix
     index = open_index(settings, TinyEmbedder())
     skipped = {s.path: s.code for s in index.store.skipped()}
     read = {path for path, code in wanted.items() if code == READ}
-    indexed = {path for path in read if index.store.article(path) is not None}
+    indexed = {path for path in read if index.store.document(path) is not None}
     wrong = {p: skipped.get(p) for p, code in wanted.items() if code and not _is(skipped.get(p, ""), code)}
     promise(
         "P14", "good files are indexed, bad ones named with a code",
@@ -88,10 +93,10 @@ def test_p14_good_files_are_indexed_whatever_lies_beside_them(promise, seed, mix
         ("kangxi.txt", "⼀"),
         ("gbk.html", "科创板"),
     ):
-        article = index.store.article(path)
+        article = index.store.document(path)
         assert proof in article.text
-    assert "evil" not in index.store.article("climbing.docx").text
-    ends = {p.text for p in cut(index.store.article("line-ends.txt"))[0]}
+    assert "evil" not in index.store.document("climbing.docx").text
+    ends = {p.text for p in cut(index.store.document("line-ends.txt"))}
     assert all("\r" not in text and "\u2028" not in text for text in ends)
 
 
@@ -113,12 +118,12 @@ def test_p15_a_bomb_costs_the_run_nothing(promise, tmp_path):
     folder = write_articles(tmp_path / "corpus", {"a.txt": TEXT})
     code = (
         "import resource, sys\n"
-        "from bot.corpus import read_article, SourceFile\n"
+        "from bot.corpus.scan import read_document, SourceFile\n"
         "from pathlib import Path\n"
         "from bot.errors import ReadError\n"
         "def read(name):\n"
         "    try:\n"
-        "        read_article(Path(sys.argv[1]), SourceFile(name, 0, 0))\n"
+        "        read_document(Path(sys.argv[1]), SourceFile(name, 0, 0))\n"
         "        return 'read'\n"
         "    except ReadError as error:\n"
         "        return error.code\n"
@@ -144,6 +149,74 @@ def test_p15_a_bomb_costs_the_run_nothing(promise, tmp_path):
     assert int(grown) < 50
 
 
+# Files that use up the time that a child may take, a minute or more each: for the long run.
+_SLOW = {
+    "inline.html", "attributes.html", "nested.html", "lists.html", "paragraphs.html", "links.html", "nested.epub",
+    "grid.pdf", "same-page.pdf", "letters.pdf", "large.odt", "length.rtf", "braces.rtf", "parts.mhtml", "cell.csv",
+    "references.md", "corners.xlsx", "diagonal.xlsx",
+}  # fmt: skip
+# What hostile files must become, by the beginning of their names; the others may be read or skipped with any code.
+CERTAIN = {
+    "bomb.": "E-BOMB", "huge.": "E-BOMB", "sealed.": "E-PASSWORD", "locked.pdf": "E-PASSWORD", "outside.epub": "read",
+    "picture.docx": "read", "dimension.xlsx": "read", "span.html": "read", "slides.odt": "read", "spine.epub": "read",
+    "new.xls": "read", "page.xls": "read", "quotes.md": "E-EMPTY", "workbook.pdf": "E-FORMAT", "script.png": "E-FORMAT",
+}  # fmt: skip
+READING = """
+import json, resource, sys, time
+from pathlib import Path
+from bot.corpus.passages import cut
+from bot.corpus.scan import SourceFile, read_document
+from bot.errors import ReadError
+folder = Path(sys.argv[1])
+def peak():  # in MB; what resource says of this process begins with what its parent had
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+before = peak()
+for name in sys.argv[2:]:
+    begun, text = time.monotonic(), ""
+    try:
+        document = read_document(folder, SourceFile(name, 0, 0)).document
+        cut(document)
+        outcome, text = "read", document.text
+    except ReadError as error:
+        outcome = error.code
+    seconds = time.monotonic() - begun
+    print(json.dumps([name, outcome, seconds, "root:" in text, peak() - before]), flush=True)
+print(json.dumps(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell the memory of a process")
+def test_p15_hostile_files_of_every_kind_cost_no_more_than_their_limits(promise, full, seed, tmp_path):
+    """One by one, each is read or named with a code; nothing outside is read, and this process stays small."""
+    rng = random.Random(seed)
+    quick = sorted(MAKERS.keys() - _SLOW)
+    names = sorted(MAKERS) if full else sorted({*rng.sample(quick, 12), *_certain()} - _SLOW)
+    for name in names:
+        (tmp_path / name).write_bytes(MAKERS[name]())
+    command = [sys.executable, "-c", READING, str(tmp_path), *names]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=3600)
+    *lines, child = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line[0] for line in lines] == names, done.stderr
+    wrong = {name: found for name, found, *_ in lines if not _is(found, _certain().get(name, "read|E-"))}
+    slowest = max(lines, key=lambda line: line[2])
+    grown = max(line[4] for line in lines)
+    promise(
+        "P15", "hostile files cost no more than their limits", files=len(names),
+        read=sum(line[1] == "read" for line in lines), slowest=slowest[0], seconds=round(slowest[2], 1),
+        parent_growth_mb=grown, child_peak_mb=child, seed=seed,
+    )  # fmt: skip
+    assert wrong == {}
+    assert not any(line[3] for line in lines)
+    assert grown < 1000
+    assert child < 3072
+    assert slowest[2] < 130
+
+
+def _certain() -> dict[str, str]:
+    return {name: code for name in MAKERS for start, code in CERTAIN.items() if name.startswith(start)}
+
+
 def test_p15_damaged_documents_end_in_a_document_or_a_code(promise, full, seed):
     """Seeded damage: bytes flipped, cut, doubled, zeroed, swapped."""
     rng = random.Random(seed)
@@ -163,7 +236,7 @@ def test_p15_damaged_documents_end_in_a_document_or_a_code(promise, full, seed):
                 name = f"{number}{suffix}"
                 (Path(folder) / name).write_bytes(_damaged(sound[suffix], rng))
                 try:
-                    read_article(Path(folder), SourceFile(name, 0, 0))
+                    read_document(Path(folder), SourceFile(name, 0, 0))
                     outcome = "read"
                 except ReadError as error:
                     outcome = error.code
@@ -210,7 +283,7 @@ def _opened_by_a_run(settings, tmp_path: Path, before: str = "") -> list[str]:
         "import json, os, sys\n"
         "sys.path[:0] = [sys.argv[4]]\n"
         "from test_reading import TinyEmbedder\n"
-        "from bot.builder import build_index\n"
+        "from bot.index.build import build_index\n"
         "from bot.settings import load_settings\n"
         f"{before}\n"
         "opened = []\n"
@@ -244,9 +317,9 @@ def test_p16_the_harness_sees_a_link_that_is_followed(tmp_path):
     (folder / "link.txt").symlink_to(tmp_path / "outside" / "secret.txt")
     settings = load_settings(corpus=folder, index=tmp_path / "index")
     broken = (
-        "from bot import corpus\n"
-        "corpus._examine = lambda full, path: corpus.SourceFile(path, full.stat().st_size, 1)\n"
-        "corpus._content = lambda folder, path: (folder / path).read_bytes()\n"
+        "from bot.corpus import scan\n"
+        "scan._examine = lambda full, path: scan.SourceFile(path, full.stat().st_size, 1)\n"
+        "scan._content = lambda folder, path: (folder / path).read_bytes()\n"
     )
     assert any("outside" in path for path in _opened_by_a_run(settings, tmp_path, broken))
 
@@ -255,8 +328,8 @@ def test_p16_the_harness_sees_a_link_that_is_followed(tmp_path):
 def test_p16_what_changes_its_nature_after_the_look_is_refused(tmp_path, monkeypatch, becomes):
     secret = write_articles(tmp_path / "outside", {"a.txt": "外面的秘密。"}) / "a.txt"
     folder = write_articles(tmp_path / "corpus" / "子", {"a.txt": TEXT}).parent
-    (file,), _ = corpus.scan(folder)
-    assert read_article(folder, file)[0].text == TEXT
+    (file,), _ = scan.scan(folder)
+    assert read_document(folder, file).document.text == TEXT
     path = folder / "子" / "a.txt"
     path.unlink()
     if becomes == "link":
@@ -269,17 +342,17 @@ def test_p16_what_changes_its_nature_after_the_look_is_refused(tmp_path, monkeyp
         path.parent.rmdir()
         path.parent.symlink_to(secret.parent)
     else:
-        monkeypatch.setattr(corpus, "MAX_FILE_BYTES", 10)
+        monkeypatch.setattr(scan, "MAX_FILE_BYTES", 10)
         path.write_text(TEXT, encoding="utf-8")
     with pytest.raises(ReadError) as error:
-        read_article(folder, file)
+        read_document(folder, file)
     assert error.value.code == {"folder": "E-READ", "larger": "E-SIZE"}.get(becomes, "E-TYPE")
 
 
 NAMES = st.sampled_from(["a.txt", "b.txt", "子/c.md", "d.html", "字典.txt"])
 TEXTS = st.sampled_from([f"第{n}篇说的是{what}的历史,它始于{1900 + n}年。" for n, what in enumerate("茶桥城山河")])
 # Where a run may end: functions that it calls.
-PLACES = [(preparation, "read_article"), (preparation, "cut"), (builder, "publish"), (builder, "sha256")]
+PLACES = [(prepare, "read_document"), (prepare, "cut"), (build, "publish"), (build, "sha256")]
 
 
 class Changes(RuleBasedStateMachine):
@@ -349,8 +422,7 @@ class Changes(RuleBasedStateMachine):
         if getattr(self, "indexed", None) is None:
             return
         index = open_index(self.settings, TinyEmbedder())
-        found = {p.article_id: p.text for p in index.store.passages(index.store.rows())}
-        index.close()
+        found = {p.document: p.text for p in index.store.passages(index.store.rows())}
         assert found == self.indexed
 
     def teardown(self) -> None:
@@ -372,24 +444,25 @@ def test_p17_a_change_of_the_corpus_is_a_change_of_the_index_and_no_other(promis
 def test_p17_the_machine_finds_a_deletion_that_is_forgotten(monkeypatch):
     """The null control."""
     seen: dict[str, set] = {}
-    scan = corpus.scan
+    scanned = scan.scan
 
     def remembering(folder):
-        files, skipped = scan(folder)
+        files, skipped = scanned(folder)
         kept = seen.setdefault(str(folder), set())
         kept |= {file.path for file in files}
         missing = kept - {file.path for file in files}
         return files + [SourceFile(path, 1, 1) for path in sorted(missing)], skipped
 
-    read = corpus.read_article
+    read = scan.read_document
 
     def invented(folder, file, *more):
         if (folder / file.path).exists():
             return read(folder, file, *more)
-        return corpus.Article(file.path, "", "早已删除的文章仍在这里。", file.path), "", ""
+        text = "早已删除的文章仍在这里。"
+        return scan.Read(scan.Document(file.path, "", text, file.path, (Block("paragraph", 0, len(text)),)), "")
 
-    monkeypatch.setattr(builder, "scan", remembering)
-    monkeypatch.setattr(preparation, "read_article", invented)
+    monkeypatch.setattr(build, "scan", remembering)
+    monkeypatch.setattr(prepare, "read_document", invented)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
             Changes,

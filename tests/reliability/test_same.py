@@ -15,11 +15,13 @@ import pytest
 from conftest import ROOT
 from index_runs import Scene, leftovers, scenes, state_of
 
-from bot.builder import build_index
 from bot.errors import IndexDamaged, IndexMissing
-from bot.index import open_index
+from bot.index.build import build_index
+from bot.index.opened import open_index
 from bot.pipeline import Bot
 from bot.settings import load_settings
+
+pytestmark = pytest.mark.slow
 
 
 def questions(rng: random.Random, count: int) -> list[str]:
@@ -66,7 +68,7 @@ def test_the_same_question_gives_the_same_passages_after_a_restart_and_a_rebuild
         different_after_rebuild=different[2],
         seed=seed,
     )
-    assert bot.index.generation == "gen-000002"
+    assert bot.live.get().generation == "gen-000002"
     assert sum(map(bool, before)) > 0.9 * len(asked)
     assert different == [0, 0, 0]
 

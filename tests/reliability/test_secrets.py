@@ -16,10 +16,12 @@ from pydantic import SecretStr
 from slack_api import APP_TOKEN, BOT_TOKEN
 from typer.testing import CliRunner
 
-from bot.cli import cli
+from bot.cli.commands import cli
 from bot.errors import SettingsError
 from bot.pipeline import Bot
 from bot.settings import Settings, load_settings
+
+pytestmark = pytest.mark.slow
 
 # Those that the ways in sign with, and one of its own for every other setting that is a secret.
 CANARIES = {

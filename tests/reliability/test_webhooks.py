@@ -16,11 +16,12 @@ from slack_sdk.signature import SignatureVerifier
 from wechatpy.crypto import WeChatCrypto
 from wechatpy.enterprise.crypto import WeChatCrypto as WeComCrypto
 
-from bot.channels import tencent
+from bot.channels import slack, tencent, wechat
 from bot.channels.tencent import signature, written
 from bot.pipeline import Bot
 from bot.settings import load_settings
-from bot.surfaces import slack, wechat
+
+pytestmark = pytest.mark.slow
 
 CORP = "wwcanarycorp"
 WECOM = {"wecom_token": TOKEN, "wecom_aes_key": KEY, "wecom_corp_id": CORP, "wecom_agent_id": 1, "wecom_secret": "x"}

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 import schemathesis
-from conftest import served, wait_for
+from conftest import Configured, served, wait_for
 from everywhere import KEY, SECRETS, SLACK_SECRET, TOKEN, tracebacks
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
@@ -21,10 +21,12 @@ from schemathesis import GenerationMode
 from slack_api import slack_api
 from slack_sdk.signature import SignatureVerifier
 
-from bot.app import create_app
+from bot.channels import slack
 from bot.channels.tencent import signature
 from bot.settings import load_settings
-from bot.surfaces import slack_replies
+from bot.web.app import create_app
+
+pytestmark = pytest.mark.slow
 
 EVERYTHING = SECRETS | {
     "wecom_token": TOKEN, "wecom_aes_key": KEY, "wecom_corp_id": "wwcanarycorp", "wecom_agent_id": 1,
@@ -36,7 +38,8 @@ QUESTION = {"question": "赵州桥由谁设计?"}
 CHAT = {"messages": [{"role": "user", "content": "赵州桥由谁设计?"}]}
 GETS = [
     "/", "/livez", "/readyz", "/docs", "/openapi.json", "/api/examples", "/api/search?question=x", "/api/source/x",
-    "/source/x?mark=1-2", "/static/app.js", "/docs-assets/favicon.png", "/widget", "/widget.js", "/v1/models",
+    "/source/x?mark=1-2", "/source/x/file", "/static/app.js",
+    "/docs-assets/favicon.png", "/widget", "/widget.js", "/v1/models",
     "/v1/models/wenqu", "/wechat", "/wecom", "/mcp", "/metrics", "/version", "/nowhere",
 ]  # fmt: skip
 POSTS = ["/api/ask", "/api/chat", "/api/search", "/api/feedback", "/v1/chat/completions", "/slack/events", "/wechat",
@@ -52,7 +55,8 @@ PATHS = [
     "/%", "/%00", "/%ff%fe", "/%2e%2e/%2e%2e/etc/passwd", "/../../etc/passwd", "/static/../../app.py",
     "/static/%2e%2e/app.py",
     "/static/..%2f..%2fsettings.py", "/static//etc/passwd", "/static/", "/static/%00", "/static/" + "a" * 300,
-    "/docs-assets/../../x", "/source/", "/source/%2e%2e%2fx", "/source/%00?mark=%00", "/source/x?mark=" + "9" * 3000,
+    "/docs-assets/../../x", "/source/", "/source/%2e%2e%2fx", "/source/%2e%2e%2fx/file",
+    "/source/x/../../file", "/source/%00?mark=%00", "/source/x?mark=" + "9" * 3000,
     "/source/x?mark=1-2,3-1,-", "/api/source/" + "a" * 5000, "/api/source/%ff", "/api/source/a%2fb", "/api/search",
     "/api/search?question=", "/api/search?question=%00", "/api/search?question=%ff%fe",
     "/api/search?question=x&k=" + "9" * 5000,
@@ -270,8 +274,8 @@ def server(bot, tmp_path, monkeypatch):
     def running():
         everything = load_settings(corpus=bot.settings.corpus, index=tmp_path / "index", **EVERYTHING)
         with slack_api() as api:
-            monkeypatch.setattr(slack_replies, "API", api.url)
-            watched = Watched(create_app(bot, everything))
+            monkeypatch.setattr(slack, "API", api.url)
+            watched = Watched(create_app(Configured(bot, everything)))
             with served(watched) as address:
                 yield address, watched
 

@@ -1,0 +1,1 @@
+"""Optional: a model words the answer from the passages alone."""

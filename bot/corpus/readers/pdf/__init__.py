@@ -1,0 +1,1 @@
+"""PDF files, from letters with their places to blocks."""

@@ -1,0 +1,1 @@
+"""Web pages, Markdown, and what is written as one."""
