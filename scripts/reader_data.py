@@ -1,11 +1,13 @@
 """What the reader is trained on: python scripts/reader_data.py [--data DIR] [--out DIR].
 
-Three kinds of groups, each a question with the passage that answers it, if one does, and passages that do not:
+Five kinds of groups, each a question with the passage that answers it, if one does, and passages that do not:
 
 - people's questions of `reading/*.jsonl.xz`, asked of an index of all their contexts: the wrong passages are the ones
   that the search finds and the others of the same document; the same questions again in pseudo-English;
+- the same questions about something else, which the passage does not answer: another number, name or 甲 for 乙;
 - clozes of the news: a sentence with a fact left out asks for another sentence that has it, or for itself;
-- rows of tables and forms, from the triples of the knowledge bases among the pairs.
+- rows of tables and forms, from the triples of the knowledge bases among the pairs;
+- English sentences with their translation among sentences that are like it.
 
 A tenth of the contexts is held out: `dev.npz`. Everything goes through the functions that answer a question, so that
 training and answering see the same. Takes a quarter of an hour on two cores.
@@ -49,7 +51,9 @@ SEED = 20261127
 DEFAULT_OUT = Path(__file__).parents[1] / "build" / "reader"
 NEGATIVES = 5  # wrong passages a question
 ENGLISH_SHARE = 0.5  # of the questions, again in pseudo-English
-CLOZES, ROWS = 110_000, 14_000
+CLOZES, ROWS = 60_000, 14_000
+OTHERS_SHARE = 0.3  # of the questions, again about something else where that can be made
+PARALLEL = {"en-zh_taiwan_law_lines": 3000, "en-zh_tatoeba": 2000, "en-zh_python_docs": 1200, "en-zh_3am_captions": 800}
 WINDOW = 480  # characters of a passage made here
 LONGEST = 352  # tokens of a passage that is trained on; 500 characters are 320
 _WH = {
@@ -60,11 +64,15 @@ _WH = {
 
 @dataclass
 class Group:
-    """A question, its passages, and the place of the answer in the first of them (None if none answers)."""
+    """A question, its passages, and the place of the answer in the first of them (None if none answers).
+
+    With `whole` it is the sentence at that place that answers, and none of its words by themselves.
+    """
 
     question: str
     passages: list[Passage]
     answer: tuple[int, int] | None
+    whole: bool = False
 
 
 # ------------------------------------------------------------------------------------------------ people's questions
@@ -82,7 +90,7 @@ class Asked:
 
 
 def read_questions(data: Path, corpus: Path, rng: random.Random) -> list[Asked]:
-    """Write each context as a document, half of those with a title under it; return the questions."""
+    """Write each context as a document, a third of those with a title under it, a third named by it."""
     names: dict[str, str] = {}
     found = []
     for file in sorted((data / "reading").glob("*.jsonl.xz")):
@@ -91,9 +99,13 @@ def read_questions(data: Path, corpus: Path, rng: random.Random) -> list[Asked]:
         for row in read:
             context = row["context"].replace("|||", "\n\n\n")
             if context not in names:
-                names[context] = f"{file.name.split('.')[0]}-{len(names):05d}.txt"
-                title = row.get("title") if rng.random() < 0.5 else None
-                (corpus / names[context]).write_text(f"{title}\n\n{context}" if title else context, encoding="utf-8")
+                title, where = row.get("title"), rng.randrange(3)
+                stem = f"{file.name.split('.')[0]}-{len(names):05d}"
+                if title and where == 1:
+                    stem += "-" + re.sub(r"\W+", " ", title)[:30].strip()
+                names[context] = f"{stem}.txt"
+                text = f"{title}\n\n{context}" if title and where == 2 else context
+                (corpus / names[context]).write_text(text, encoding="utf-8")
             answer = row["answers"][0] if row["answers"] else {"text": "", "start": 0}
             found.append(Asked(row["question"], names[context], context, answer["text"], answer["start"]))
     return found
@@ -169,6 +181,41 @@ def passages_of(bot: Bot, document: str) -> list[Passage]:
 
 
 _OWN: dict[str, list[Passage]] = {}
+
+# ------------------------------------------------------------------------------------------- what is asked of others
+
+_IN_TURN = ("甲乙丙丁戊", "东西南北", "一二三四五六七八九十", "abcde", "ABCDE", "春夏秋冬", "男女", "父母", "夫妻", "省市")
+_NUMBER = re.compile(r"\d+")
+
+
+def about_another(asked: Asked, pool: list[str], rng: random.Random) -> str:
+    """The question about another number, letter or name that its context does not have; "" if none can be made.
+
+    Only what stands in the context is replaced: that the passage lacks a word is known without a reader.
+    """
+    question, context = asked.question, asked.context
+    ways = []
+    for match in _NUMBER.finditer(question):
+        if match[0] in context and match[0] not in asked.answer:
+            size = 10 ** min(len(match[0]) - 1, 1)
+            ways.append((match.span(), str(max(1, int(match[0]) + rng.choice([-3, -2, -1, 1, 2, 3]) * size))))
+    for i, letter in enumerate(question):
+        row = next((row for row in _IN_TURN if letter in row), "")
+        beside = question[max(0, i - 1) : i + 2]
+        if row and beside in context:
+            ways.append(((i, i + 1), rng.choice(row.replace(letter, ""))))
+    names = [word for word in content_words(question) if rarity(word) >= _RARE_NAME and word in context]
+    for word in names:
+        other = rng.choice(pool)
+        if word in question and len(other) == len(word):
+            ways.append(((question.index(word), question.index(word) + len(word)), other))
+    rng.shuffle(ways)
+    for (start, end), other in ways:
+        changed = question[:start] + other + question[end:]
+        beside = changed[max(0, start - 1) : start + len(other) + 1]
+        if changed != question and beside not in context and (len(other) < 2 or other not in context):
+            return changed
+    return ""
 
 # ------------------------------------------------------------------------------------------------------------- clozes
 
@@ -286,8 +333,8 @@ def _asks(kind: str, fact: str, rng: random.Random) -> str:
     return rng.choice(_ASKS[kind]) + (unit if kind == "number" and unit != "%" else "")
 
 
-def _passage(text: str) -> Passage:
-    return Passage("", "a.txt", "", "", text, 0, len(text))
+def _passage(text: str, title: str = "") -> Passage:
+    return Passage("", "a.txt", title, "", text, 0, len(text))
 
 
 # --------------------------------------------------------------------------------------------------------------- rows
@@ -312,6 +359,9 @@ def rows(data: Path, count: int, rng: random.Random) -> Iterator[Group]:
         )
         right = rng.randrange(len(some))
         question, _, value = some[right]
+        if rng.random() < 0.4:
+            yield from _forms(name, second, some, others, rng)
+            continue
         lines, at = [], 0
         for i, ((_, x, z), v) in enumerate(zip(some, others, strict=True)):
             line = style.format(x=x, y=name, z=z, w=second, v=v)
@@ -324,6 +374,64 @@ def rows(data: Path, count: int, rng: random.Random) -> Iterator[Group]:
         text = "\n".join(lines)
         if len(text) <= 600:
             yield Group(question, [_passage(text)], None if absent else (at, at + len(value)))
+
+
+def _forms(
+    name: str, second: str, some: list[tuple[str, str, str]], others: list[str], rng: random.Random
+) -> Iterator[Group]:
+    """A question for a field of one of several documents that have the same fields, each with its own title."""
+    right = rng.randrange(len(some))
+    question, _, value = some[right]
+    style = rng.choice(["{y}: {z}", "{y}: {z}", "{y}是{z}。", "{y}为{z}。"])
+    made: list[tuple[Passage, int]] = []
+    for (_, title, z), v in zip(some, others, strict=True):
+        lines = [style.format(y=name, z=z), style.format(y=second, z=v)]
+        before = rng.randrange(2) * (len(lines[1]) + 1)
+        text = "\n".join(lines[::-1] if before else lines)
+        made.append((_passage(text, title), before + style.index("{z}") - 3 + len(name)))
+    passage, at = made[right]
+    wrong = [one for one, _ in made if value not in one.text][:NEGATIVES]
+    if rng.random() < 0.4 and wrong:
+        yield Group(question, wrong, None)
+    else:
+        yield Group(question, [passage, *wrong], (at, at + len(value)))
+
+
+# ------------------------------------------------------------------------------------------------------------ English
+
+
+def parallel(data: Path, embedder: StaticEmbedder, part: int, parts: int, rng: random.Random) -> Iterator[Group]:
+    """An English sentence as a question, and its translation among sentences that are nearly like it."""
+    for name, count in PARALLEL.items():
+        pairs = [pair for pair in read_pairs(data, name) if 4 < len(pair[1]) < 140 and 12 < len(pair[0]) < 200]
+        rng.shuffle(pairs)
+        pairs = pairs[part::parts][: 2 * count // parts]
+        texts = [chinese if chinese[-1] in "。!?;" else f"{chinese}。" for _, chinese in pairs]
+        vectors = embedder.encode_passages(texts)
+        for i in range(count // parts):
+            alike = vectors @ vectors[i]
+            near = [j for j in np.argsort(-alike)[:40].tolist() if alike[j] < 0.85]
+            picked = rng.sample(near[:16], min(len(near[:16]), rng.randint(3, 8)))
+            mine = [texts[j] for j in picked[: len(picked) // 2 + 1]]
+            at = rng.randrange(len(mine) + 1)
+            start = sum(len(text) for text in mine[:at])
+            passages = [_passage("".join([*mine[:at], texts[i], *mine[at:]]))]
+            if rest := picked[len(picked) // 2 + 1 :]:
+                passages.append(_passage("".join(texts[j] for j in rest)))
+            yield Group(_asked_in_english(pairs[i][0], rng), passages, (start, start + len(texts[i])), whole=True)
+
+
+def _asked_in_english(sentence: str, rng: random.Random) -> str:
+    """An English sentence as a question might have it: sometimes with a question word, some words or a number left out."""
+    words = sentence.rstrip(".;:").split()
+    asks = ""
+    number = next((i for i, word in enumerate(words) if re.search(r"\d", word)), -1)
+    if number >= 0 and rng.random() < 0.5:
+        del words[number]
+        asks = "how many" if rng.random() < 0.7 else "when"
+    kept = [word for word in words if rng.random() > 0.15]
+    asks = asks or rng.choice(["", "what", "what is", "which", "why", "how"])
+    return f"{asks} {' '.join(kept)}".strip() + "?"
 
 
 # ------------------------------------------------------------------------------------------------- groups to examples
@@ -341,7 +449,10 @@ class Store:
         asked = QueryFeatures.from_query(understand(group.question, names))  # type: ignore[arg-type]
         readings = passage_features(asked, group.passages)
         x = inputs(asked, readings, embedder)
-        if not len(x.question) or len(np.unique(x.sentence_of)) < len(x.passage_of):
+        firsts = np.searchsorted(x.passage_of, np.arange(len(group.passages)))
+        filled = np.bincount(x.sentence_of, minlength=len(x.passage_of)) > 0
+        filled[firsts] = True  # a head may be empty
+        if not len(x.question) or not filled.all():
             return
         token_passage = x.passage_of[x.sentence_of]
         sizes = np.bincount(token_passage, minlength=len(group.passages))
@@ -350,8 +461,7 @@ class Store:
             span = self._tokens(group, readings[0].spans, x.spans, x.sentence_of, int(sizes[0]))
             if span is None:
                 return
-            label[0] = span
-        firsts = np.searchsorted(x.passage_of, np.arange(len(group.passages)))
+            label[0] = (span[0], -1) if group.whole else span
         kept = np.flatnonzero((sizes > 3) & (sizes <= LONGEST))
         if (group.answer and not (len(kept) and kept[0] == 0)) or not len(kept):
             return
@@ -385,7 +495,7 @@ class Store:
         a, b = spans[at]
         if len(fold(group.passages[0].text[a:b])) != b - a:
             return None
-        mine = np.flatnonzero(sentence_of[:size] == at)
+        mine = np.flatnonzero(sentence_of[:size] == at + 1)  # after the head
         inside = mine[(places[mine, 1] > start - a) & (places[mine, 0] < min(end, b) - a)]
         return (int(inside[0]), int(inside[-1])) if len(inside) else None
 
@@ -404,6 +514,10 @@ def _made(job: tuple[str, int, int, Path, Path]) -> str:
     embedder, rng = StaticEmbedder(BUNDLED_FOLDER), random.Random(SEED + part)
     if kind == "asked":
         stores = _asked(part, parts, data, out, embedder, rng)
+    elif kind == "parallel":
+        stores = {kind: Store()}
+        for group in parallel(data, embedder, part, parts, rng):
+            stores[kind].add(group, {}, embedder)
     else:
         limit = (CLOZES if kind == "cloze" else ROWS) // parts
         articles = list(read_news(data))[part::parts] if kind == "cloze" else []
@@ -411,8 +525,10 @@ def _made(job: tuple[str, int, int, Path, Path]) -> str:
         store = Store()
         stores = {kind: store}
         for group in made:
-            if group and store.groups < limit:
+            if group:
                 store.add(group, {}, embedder)
+            if store.groups >= limit:
+                break
     for name, store in stores.items():
         store.write(out / f"{name}.{part}.npz")
     sizes = ", ".join(f"{name} {store.groups:,}" for name, store in stores.items())
@@ -422,12 +538,13 @@ def _made(job: tuple[str, int, int, Path, Path]) -> str:
 def _asked(
     part: int, parts: int, data: Path, out: Path, embedder: StaticEmbedder, rng: random.Random
 ) -> dict[str, Store]:
-    """A part of people's questions, also in pseudo-English or as keywords: train, dev, train_en, dev_en."""
-    stores = {"train": Store(), "dev": Store(), "train_en": Store(), "dev_en": Store()}
+    """A part of people's questions, also in pseudo-English, as keywords, or about another: train, dev and so on."""
+    stores = {f"{name}{way}": Store() for name in ("train", "dev") for way in ("", "_en", "_other")}
     bot = Bot(load_settings(corpus=out / "corpus", index=out / "index"), embedder)
     names = bot.live.get().store.names
     english = pseudo_english(data)
     questions = [Asked(*row) for row in json.loads((out / "questions.json").read_text(encoding="utf-8"))]
+    pool = [word for asked in questions for word in content_words(asked.question) if rarity(word) >= _RARE_NAME]
     for asked in questions[part * len(questions) // parts : (part + 1) * len(questions) // parts]:
         name = "dev" if is_held_out_of_reading(asked.context) else "train"
         ways = [(name, asked.question)]
@@ -435,8 +552,12 @@ def _asked(
             ways.append((f"{name}_en", translated))
         elif rng.random() < 0.2:  # keywords, as they are typed into a search engine
             ways.append((name, " ".join(content_words(fold(asked.question)))))
+        if asked.answer and rng.random() < OTHERS_SHARE and (other := about_another(asked, pool, rng)):
+            ways.append((f"{name}_other", other))
         for to, question in ways:
             if group := asked_group(bot, asked, question):
+                if to.endswith("_other"):
+                    group.answer = None
                 stores[to].add(group, names, embedder)
     return stores
 
@@ -446,7 +567,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT)
-    parser.add_argument("--kinds", default="asked,rows,cloze")
+    parser.add_argument("--kinds", default="asked,rows,cloze,parallel")
     options = parser.parse_args()
     kinds = options.kinds.split(",")
     corpus = options.out / "corpus"

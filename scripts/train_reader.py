@@ -22,10 +22,11 @@ import numpy as np
 import torch
 from reader_data import DEFAULT_OUT, SEED
 from reader_model import CHARACTERS_A_TOKEN, NOWHERE, Reader, Shape, sentence_scores
+from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional
 
-from bot.answer.reader.inputs import LONGEST_QUESTION, SENTENCE_INPUTS
+from bot.answer.reader.inputs import LONGEST_QUESTION, SENTENCE_INPUTS, TOKEN_FEATURES
 from bot.evaluation import auroc
 from bot.index.embedder import BUNDLED_FOLDER, StaticEmbedder
 
@@ -42,6 +43,8 @@ PASSES, KEPT = 4, (1, 3)
 OWN_WORDS = 20_000
 CHARACTERS = 5_000
 RANKED, SENTENCED = 0.5, 1.0  # what the choice of the passage and of the sentence count for in the loss
+CONTINUED, CONTINUED_RATE = 1, 7e-4  # passes and rate of a run that goes on from an earlier reader
+IGNORED = -100  # a label without a place
 MADE, ROWS_AGAIN = 60_000, 5_000  # clozes and rows before the questions, and rows among them
 
 
@@ -114,7 +117,7 @@ class Examples:
             out["token_features"][row, : b - a] = c["token_features"][a:b] / np.float32(127)
             s, t = self.sentence_at[p], min(self.sentence_at[p + 1], self.sentence_at[p] + sentences)
             out["sentence_features"][row, : t - s] = c["sentence_features"][s:t]
-            out["sentence_mask"][row, : t - s] = 1
+            out["sentence_mask"][row, 1 : t - s] = 1  # the first is the head, which does not answer
             g = c["group"][p]
             q, r = self.question_at[g], self.question_at[g + 1]
             out["question"][row, : r - q] = c["question"][q:r]
@@ -159,9 +162,9 @@ def loss_of(outputs: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor]) ->
     label = batch["label"]
     there = label[:, 0] >= 0
     spans = torch.cat([none[:, None, None].expand(-1, 1, 2), ends], 1)
-    loss = functional.cross_entropy(spans[:, :, 0], label[:, 0] + 1) + functional.cross_entropy(
-        spans[:, :, 1], label[:, 1] + 1
-    )
+    # A sentence that answers as a whole says nothing about where an answer begins and ends.
+    place = (label + 1).masked_fill((there & (label[:, 1] < 0)).unsqueeze(1), IGNORED)
+    loss = sum(functional.cross_entropy(spans[:, :, i], place[:, i], ignore_index=IGNORED) for i in (0, 1))
     scores = sentence_scores(ends, by_features, batch)
     sentence = batch["sentence_of"].gather(1, label[:, :1].clamp(min=0)).squeeze(1)
     choice = torch.cat([2 * none.unsqueeze(1), scores], 1)
@@ -241,16 +244,37 @@ def vocabulary(embedder: StaticEmbedder, examples: Sequence[Examples]) -> tuple[
         for letter in piece[:CHARACTERS_A_TOKEN] if piece != "<unk>" else "":
             letters[letter] += count
     inventory = "".join(letter for letter, _ in letters.most_common(CHARACTERS))
+    own = np.zeros(len(pieces), np.int32)
+    common = np.argsort(-counts, kind="stable")[:OWN_WORDS]
+    own[common] = np.arange(1, len(common) + 1)
+    return character_rows(pieces, inventory), own, inventory
+
+
+def character_rows(pieces: Sequence[str], inventory: str) -> np.ndarray:
+    """For each token the rows of its characters in the inventory, (n, 4)."""
     row = {letter: i for i, letter in enumerate(inventory, start=1)}
     characters = np.zeros((len(pieces), CHARACTERS_A_TOKEN), np.int32)
     for i, piece in enumerate(pieces):
         if piece != "<unk>":
             for j, letter in enumerate(piece[:CHARACTERS_A_TOKEN]):
                 characters[i, j] = row.get(letter, 0)
-    own = np.zeros(len(pieces), np.int32)
-    common = np.argsort(-counts, kind="stable")[:OWN_WORDS]
-    own[common] = np.arange(1, len(common) + 1)
-    return characters, own, inventory
+    return characters
+
+
+def earlier(folder: Path) -> tuple[dict[str, Tensor], np.ndarray, str]:
+    """The weights of a shipped reader, the row of each token's own vector, and the characters that it knows.
+
+    A feature of tokens that it did not have yet begins with no weight.
+    """
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+    own = weights.pop("own_rows").numpy().astype(np.int32)
+    inventory = "".join(map(chr, weights.pop("inventory").tolist()))
+    weights = {name: value.float() for name, value in weights.items()}
+    lacking = len(TOKEN_FEATURES) - weights["features.weight"].shape[1]
+    for name in ("features.weight", "mix.weight"):  # these end with the features of tokens
+        weights[name] = functional.pad(weights[name], (0, lacking))
+    return weights, own, inventory
 
 
 class Run:
@@ -267,12 +291,12 @@ class Run:
             self.average, self.kept, self.done = stored["average"], stored["kept"], stored["done"]
         self.compiled = torch.compile(model, dynamic=False)
 
-    def stage(self, examples: Examples, groups: Sequence[int], passes: int, until: int) -> None:
+    def stage(self, examples: Examples, groups: Sequence[int], passes: int, until: int, rate: float = RATE) -> None:
         """Train over the groups by the schedule of some passes, until one of them."""
         steps = sum(1 for _ in batches(examples, random.Random(0), groups)) * passes
-        optimiser = torch.optim.AdamW(self.model.parameters(), lr=RATE, weight_decay=0.01)
+        optimiser = torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=0.03)
         # Every pass draws other passages and so has some batches more or less.
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, steps + 50 * passes, pct_start=0.1)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, steps + 50 * passes, pct_start=0.1)
         for first in (number == 0 for number in range(until)):
             self.number += 1
             if self.number <= self.done:
@@ -329,6 +353,7 @@ def main() -> None:
     parser.add_argument(
         "--clozes", type=int, default=1, help="passes over clozes and rows before the questions; 0: none"
     )
+    parser.add_argument("--continue", dest="earlier", type=Path, help="a reader to go on from, in place of clozes")
     parser.add_argument("--limit", type=int, default=0, help="groups a stage at most, to compare")
     options = parser.parse_args()
     torch.manual_seed(SEED)
@@ -336,13 +361,21 @@ def main() -> None:
     begun = time.monotonic()
     shape = Shape(options.width, options.body)
     load = lambda *names: Examples([file for name in names for file in sorted(options.data.glob(f"{name}.[0-9].npz"))])  # noqa: E731
-    asked = load("train", "train_en", "rows")
+    asked = load("train", "train_en", "train_other", "parallel", "rows")
     rows = load("rows")
-    made = load("cloze", "rows") if options.clozes else rows
-    dev = {"zh": load("dev"), "en": load("dev_en")}
+    made = load("cloze", "rows") if options.clozes and not options.earlier else rows
+    dev = {"zh": load("dev"), "en": load("dev_en"), "about another": load("dev_other", "dev")}
     embedder = StaticEmbedder(BUNDLED_FOLDER)
-    characters, own, inventory = vocabulary(embedder, [made, asked])
+    weights: dict[str, Tensor] = {}
+    if options.earlier:
+        options.clozes = 0
+        weights, own, inventory = earlier(options.earlier)
+        characters = character_rows(embedder.pieces(), inventory)
+    else:
+        characters, own, inventory = vocabulary(embedder, [made, asked])
     model = Reader(shape, embedder.vectors(np.arange(len(own), dtype=np.int32)), characters, own)
+    if weights:
+        model.load_state_dict(weights)
     learned = sum(p.numel() for p in model.parameters())
     print(
         f"{len(made.members):,} made, {len(asked.members):,} asked; {learned:,} weights, "
@@ -356,8 +389,9 @@ def main() -> None:
     run = Run(model, options.data / f"checkpoint-{shape.body}-{shape.width}-{options.clozes}-{options.limit}.pt", dev)
     if options.clozes:
         run.stage(made, _some(range(len(made.members)), options.limit or MADE, rng), options.clozes, options.clozes)
-    run.stage(asked, _some(groups, options.limit, rng), PASSES, max(KEPT))
-    model = run.finished(KEPT).eval()
+    passes, kept = (CONTINUED, (CONTINUED,)) if options.earlier else (PASSES, KEPT)
+    run.stage(asked, _some(groups, options.limit, rng), passes, max(kept), CONTINUED_RATE if weights else RATE)
+    model = run.finished(kept).eval()
     write(options.out, model, own, inventory, shape, {name: measured(model, some) for name, some in dev.items()}, begun)
 
 

@@ -26,6 +26,8 @@ from bot.types import Passage, Query, Rows
 
 Vector = npt.NDArray[np.float64]
 
+_LONGEST_HEAD = 40  # characters of a title and of a heading that the reader is shown
+
 WEIGHTS = Path(__file__).parents[1] / "model" / "ranker" / "weights.json"
 SENTENCE_FEATURES = (
     "overlap",  # share of the query's terms that the sentence contains, weighted by rarity
@@ -95,6 +97,7 @@ class PassageFeatures:
     """A passage as the ranker sees it: offsets, folded text and features of its sentences, and its own features.
 
     `keyed` is 1 for each sentence with the field that is asked for; the ranker was fitted on prose, which has none.
+    `head` is the folded title with the heading, on one line.
     """
 
     spans: tuple[tuple[int, int], ...]
@@ -102,6 +105,7 @@ class PassageFeatures:
     sentence_features: Vector
     passage_features: Vector
     keyed: Vector
+    head: str = ""
 
 
 def letters(folded: str) -> str:
@@ -158,7 +162,8 @@ def _read(asked: QueryFeatures, passages: Sequence[Passage]) -> list[PassageFeat
         fold("\n".join(one.text[start:end] for start, end in ends)) for one, ends in zip(passages, spans, strict=True)
     ]
     folded = [tuple(text.split("\n")) for text in whole]
-    about = _held_terms(asked, [fold(one.about) for one in passages])
+    abouts = [fold(one.about) for one in passages]
+    about = _held_terms(asked, abouts)
     texts = [text for some in folded for text in some]
     own = _held_terms(asked, texts)
     starts = np.cumsum([0, *map(len, folded[:-1])])
@@ -184,9 +189,16 @@ def _read(asked: QueryFeatures, passages: Sequence[Passage]) -> list[PassageFeat
                 rows[starts[i] : starts[i] + len(folded[i])],
                 np.array(features),
                 keyed(asked.query.folded, folded[i]),
+                _head(abouts[i]),
             )
         )
     return found
+
+
+def _head(about: str) -> str:
+    """Title and heading of what a passage is about; of a long one the end, because the last heading is the nearest."""
+    parts = dict.fromkeys(part.strip()[-_LONGEST_HEAD:] for part in about.split("\n")[:2])
+    return " ".join(part for part in parts if part)
 
 
 def _held_terms(asked: QueryFeatures, texts: Sequence[str]) -> Vector:

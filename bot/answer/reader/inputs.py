@@ -31,7 +31,9 @@ TOKEN_FEATURES = (
     "first",  # 1 if it is the first of its sentence
     "length",  # characters / 4
     "key",  # 1 if it is before a colon, as the name of a field is
+    "head",  # 1 if it is of the title or the heading, which say what the passage is about and do not answer
 )
+HEAD = TOKEN_FEATURES.index("head")
 # The words' weights by hand are one feature, so that the reader begins with what they know.
 SENTENCE_INPUTS = (*SENTENCE_FEATURES, "keyed", "by_hand")
 # The features from the legs depend on the corpus, and the reader reads a passage whatever else there is.
@@ -46,6 +48,7 @@ _KEY = re.compile(r"[^\s:;|,。]{2,14}(?=:)")
 class Inputs:
     """A question and its passages for the reader; passages, sentences and tokens each in one row, in reading order.
 
+    The first sentence of each passage is its head: its title and its heading, which may have no token.
     `ids` are the embedder's tokens; one that it does not know has the id of its first character plus the size of the
     vocabulary. `spans` are the tokens' places in the folded text of their sentence.
     """
@@ -68,7 +71,8 @@ def inputs(asked: QueryFeatures, readings: Sequence[PassageFeatures], words: Sta
     query = asked.query
     text_asked = query.translated or query.folded
     question, question_surfaces, _ = words.tokens(text_asked)
-    texts = [sentence for reading in readings for sentence in reading.folded]
+    texts = [sentence for reading in readings for sentence in (reading.head, *reading.folded)]
+    passage_of = np.repeat(np.arange(len(readings)), [1 + len(one.folded) for one in readings]).astype(np.int32)
     whole = "\n".join(texts)
     ids, surfaces, places = words.tokens(whole)
     starts = np.cumsum([0, *(len(text) + 1 for text in texts[:-1])])
@@ -90,6 +94,7 @@ def inputs(asked: QueryFeatures, readings: Sequence[PassageFeatures], words: Sta
         token_features[0, 6] = 1
         token_features[:, 7] = np.minimum(2.0, (right - left) / 4)
         token_features[:, 8] = peaks[6]
+        token_features[:, HEAD] = np.append(True, np.diff(passage_of) > 0)[sentence_of]
     return Inputs(
         question[:LONGEST_QUESTION],
         np.array(
@@ -100,7 +105,7 @@ def inputs(asked: QueryFeatures, readings: Sequence[PassageFeatures], words: Sta
         surfaces,
         question_surfaces[:LONGEST_QUESTION],
         sentence_of.astype(np.int32),
-        np.repeat(np.arange(len(readings)), [len(one.folded) for one in readings]).astype(np.int32),
+        passage_of,
         token_features,
         _sentence_inputs(readings),
         np.array([one.passage_features[3:] for one in readings], np.float32).reshape(-1, len(PASSAGE_INPUTS)),
@@ -108,11 +113,12 @@ def inputs(asked: QueryFeatures, readings: Sequence[PassageFeatures], words: Sta
 
 
 def _sentence_inputs(readings: Sequence[PassageFeatures]) -> Floats:
-    rows = [
-        np.column_stack([one.sentence_features, one.keyed, by_hand.worth(one.sentence_features) / _HAND_POINTS])
-        for one in readings
-    ]
-    return np.concatenate(rows).astype(np.float32) if rows else np.zeros((0, len(SENTENCE_INPUTS)), np.float32)
+    """The features of the sentences; those of a head are all 0."""
+    rows = [np.zeros((0, len(SENTENCE_INPUTS)))]
+    for one in readings:
+        hand = by_hand.worth(one.sentence_features) / _HAND_POINTS
+        rows += [np.zeros((1, len(SENTENCE_INPUTS))), np.column_stack([one.sentence_features, one.keyed, hand])]
+    return np.concatenate(rows).astype(np.float32)
 
 
 def _covered(asked: QueryFeatures, whole: str, text_asked: str) -> Floats:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bot.answer.reader.inputs import Inputs
+from bot.answer.reader.inputs import HEAD, Inputs
 from bot.index.embedder import StaticEmbedder
 
 Floats = npt.NDArray[np.float32]
@@ -28,6 +28,7 @@ _DILATIONS = {"encoder.0": 1, "encoder.1": 2, "body.0": 1, "body.1": 3, "body.3"
 _BODY = ("body.0", "body.1", "body.2", "body.3", "body.4")
 _ATTENTION = "body.2"
 _EPSILON = np.float32(1e-5)
+_NOWHERE = np.float32(-1e4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Network:
         rows = [slice(*border) for border in itertools.pairwise(borders.tolist())]
         read = [self._read(tokens[row], question, cosines[row], x.token_features[row]) for row in rows]
         ends = np.concatenate([y @ w["ends.weight"] + w["ends.bias"] for y in read])
+        ends[x.token_features[:, HEAD] > 0] = _NOWHERE
         pooled = np.stack([(y @ w["none.weight"]).max(axis=0) + w["none.bias"] for y in read])
         everywhere = np.broadcast_to(x.question_features, (len(rows), len(x.question_features)))
         whole = np.column_stack([pooled, x.passage_features, everywhere])

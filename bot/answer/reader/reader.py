@@ -64,6 +64,7 @@ def _one_thread() -> None:
 
 def _reading(x: Inputs, scores: Scores, passage: int) -> Reading:
     first, last = np.searchsorted(x.passage_of, [passage, passage + 1])
+    first += 1  # its head, which is not part of its text
     a, b = np.searchsorted(x.sentence_of, [first, last])
     none = scores.none[passage]
     sentences = scores.sentences[first:last] - 2 * none
