@@ -122,12 +122,14 @@ class KeptPicture:
 class Term:
     """A word of a query and the terms that may express it in an article, each with a weight from 0 to 1.
 
-    These are a Chinese word itself, or the translations of an English word. `rarity` (0 to 1) says how much it counts.
+    These are a Chinese word itself, the translations of an English word, or the ways to write a number. `rarity` (0 to
+    1) says how much it counts, `number` whether it is a number, a date or a numbered part.
     """
 
     source: str
     alternatives: Mapping[str, float]
     rarity: float
+    number: bool = False
 
 
 @dataclass(frozen=True, slots=True)

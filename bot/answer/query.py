@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from bot.errors import QueryError
 from bot.text.asking import cut_ordinals, without_asking
 from bot.text.bridge import PINYIN_WEIGHT, bridge_english, english_words
+from bot.text.canonical import cut_numbers
+from bot.text.courtesy import unwrapped
 from bot.text.dictionary import NO_DICTIONARY, Dictionary
 from bot.text.fold import HAN, fold, is_chinese
 from bot.text.pinyin import Names, spelled_question
-from bot.text.terms import content_words, rarity
+from bot.text.terms import NUMBER_RARITY, content_words, rarity
 from bot.types import Query, Term
 
 # An English question that may contain a Chinese name: "What was 北京冬奥会's slogan?"
@@ -48,12 +50,13 @@ def understand(question: str, names: Names, dictionary: Dictionary = NO_DICTIONA
 
     Terms from the dictionary come first, then Chinese terms in reading order, then bridged ones.
     """
-    folded = " ".join(fold(question).split())
+    folded = unwrapped(" ".join(fold(question).split()))
     folded = spelled_question(folded, names) or folded
     own_words, left = dictionary.named(folded)
     ordinals, left = cut_ordinals(left)
-    left = without_asking(left)
-    numbered = [Term(source, ways, rarity(source)) for source, ways in ordinals.items()]
+    amounts, left = cut_numbers(without_asking(left))
+    numbered = [Term(source, ways, rarity(source), number=True) for source, ways in ordinals.items()]
+    numbered += [Term(source, ways, NUMBER_RARITY, number=True) for source, ways in amounts.items()]
     terms = numbered + [Term(word, {word: 1.0}, rarity(word)) for word in content_words(left) if is_chinese(word)]
     latin = [word for word in dict.fromkeys(content_words(left)) if not is_chinese(word)]
     if not latin and not own_words:

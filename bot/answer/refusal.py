@@ -14,7 +14,7 @@ from pathlib import Path
 from bot.answer.evidence import Marked
 from bot.answer.features import PASSAGE_FEATURES, SENTENCE_FEATURES, coverage, held
 from bot.text.fold import fold, language
-from bot.types import Hit, Passage, Query
+from bot.types import Hit, Passage, Query, Term
 
 FOLDER = Path(__file__).parents[1] / "model" / "refusal"
 WEIGHTS, WITHOUT_READER = FOLDER / "weights.json", FOLDER / "without_reader.json"
@@ -41,7 +41,7 @@ def signals(query: Query, hit: Hit, marked: Marked) -> dict[str, float]:
         "cosine": hit.dense or 0.0,
         "rarest_missing": max((term.rarity * share for term, share in missing), default=1.0),
         # A question about 2023年奥斯卡 is not answered by the Oscars of 2002, however similar the rest is.
-        "number_missing": max((share for term, share in missing if term.source[0].isdigit()), default=0.0),
+        "number_missing": max((share for term, share in missing if _is_number(term)), default=0.0),
     }
     if marked.read is not None:
         found |= {"worth": marked.read.squashed, "words": marked.words.certainty if marked.words else 0.0}
@@ -61,6 +61,10 @@ def confidence(query: Query, hits: list[Hit], marked: Marked | None, weights: We
     read = _probability(weights[spoken], found)
     # The reader does not see titles, as what the line 保质期: 18个月 is about, or which words of a question they have.
     return max(read, by_words) if marked.named or _titled(query, hits[0].passage) else read
+
+
+def _is_number(term: Term) -> bool:
+    return term.number or term.source[0].isdecimal()
 
 
 def _titled(query: Query, passage: Passage) -> bool:

@@ -19,6 +19,7 @@ from pathlib import Path
 import tantivy
 
 from bot.errors import IndexDamaged, IndexUnwritable
+from bot.text.canonical import canonical_tokens
 from bot.text.dictionary import NO_DICTIONARY, Dictionary
 from bot.text.fold import fold
 from bot.text.terms import bigrams, content_bigrams
@@ -78,6 +79,10 @@ class Fields:
         body, title, heading, file = map(dictionary.words, (folded, *others))
         # A file is often named after its title, whose words must not count twice.
         file = [word for word in file if word not in title]
+        body, title, heading, file = (
+            [*found, *canonical_tokens(text)]
+            for found, text in zip((body, title, heading, file), (folded, *others), strict=True)
+        )
         return cls(_tokens(body), _tokens(title), _tokens(heading), _tokens(file), " ".join(bigrams(folded)))
 
 
