@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from bot.answer import evidence, refusal, retrieve
 from bot.answer.examples import Examples
 from bot.answer.explanation import Explanation, explained
-from bot.answer.features import QueryFeatures
 from bot.answer.followup import standalone
 from bot.answer.query import checked_question, understand
 from bot.answer.reader.reader import load_reader
@@ -21,7 +20,7 @@ from bot.corpus.curated import CuratedAnswer
 from bot.corpus.original import open_original
 from bot.errors import IndexMissing, QueryError
 from bot.index.build import Progress, Summary
-from bot.index.candidates import LEGS, candidates
+from bot.index.candidates import LEGS
 from bot.index.embedder import load_embedder
 from bot.index.live import LiveIndex
 from bot.index.opened import Index
@@ -120,7 +119,8 @@ class Bot:
             checked = checked_question(question, self.settings.max_question)
             query = _understood(checked, index)
             vector = retrieve.query_vector(query, self.embedder)
-            return retrieve.search(index, QueryFeatures.from_query(query), vector, k, legs, self.reader)
+            asked, found = retrieve.looked_up(index, query, vector, legs)
+            return retrieve.ranked(index, asked, found, k, self.reader, read=len(legs) > 1)
 
     def explain(self, question: str, k: int, history: Sequence[Turn] = ()) -> Explanation:
         """The `k` best hits with the terms that each contains, and whether and how `ask` answers.
@@ -210,8 +210,8 @@ class Bot:
         if written and not k:
             return _Found(query, [], _curated(question, leaned, written, index, clock.laps))
 
-        asked = QueryFeatures.from_query(query)
-        found = candidates(index, query, vector)
+        asked, found = retrieve.looked_up(index, query, vector)
+        query = asked.query
         hits = retrieve.ranked(index, asked, found, max(k, self.settings.sources), self.reader)
         shown = hits[: self.settings.sources]
         clock.lap("retrieve")

@@ -113,11 +113,10 @@ class Prepared:
         for question in questions:
             query = understand(question.text, bot.live.get().store.names)
             vector = retrieve.query_vector(query, options.embedder)
-            asked = features.QueryFeatures.from_query(query)
-            hits = retrieve.search(bot.live.get(), asked, vector, 10, reader=bot.reader)
+            asked, found = retrieve.looked_up(bot.live.get(), query, vector)
+            hits = retrieve.ranked(bot.live.get(), asked, found, 10, bot.reader)
             rank = next((i for i, hit in enumerate(hits, start=1) if is_relevant(question, hit.passage)), 0)
             self.shipped.setdefault(question.lang, []).append(rank)
-            found = candidates(bot.live.get(), query, vector)
             rows = sorted({*found.lexical, *found.dense})
             passages = zip(rows, bot.live.get().store.passages(rows), strict=True)
             right = {row for row, passage in passages if is_relevant(question, passage)}

@@ -14,7 +14,6 @@ from conftest import write_articles
 
 from bot.answer import retrieve
 from bot.answer.explanation import matches
-from bot.answer.features import QueryFeatures
 from bot.answer.query import checked_question, understand
 from bot.errors import IndexDamaged, QueryError
 from bot.index.build import build_index
@@ -193,7 +192,7 @@ def test_a_generation_stays_open_for_the_request_that_holds_it(settings, embedde
     gc.collect()
     assert not (settings.index / held.generation).exists()
     query = understand("西安地铁", held.store.names)
-    hits = retrieve.search(held, QueryFeatures.from_query(query), retrieve.query_vector(query, embedder), 1)
+    hits = retrieve.ranked(held, *retrieve.looked_up(held, query, retrieve.query_vector(query, embedder)), 1)
     assert hits[0].passage.document == "city.html"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bot.errors import QueryError
 from bot.text.asking import cut_ordinals, without_asking
@@ -73,6 +74,15 @@ def understand(question: str, names: Names, dictionary: Dictionary = NO_DICTIONA
     others = tuple(dict.fromkeys(other for name in own_words for other in dictionary.others(name)))
     best = filter(None, (_best_translation(term) for term in bridged))
     return Query(question, folded, (*own, *terms, *bridged), " ".join([folded, *others, *best]), others)
+
+
+def named_in_full(query: Query, names: Mapping[str, str]) -> Query:
+    """The query with each of its abbreviations as one term, which the full name expresses too."""
+    if not names:
+        return query
+    terms = [term for term in query.terms if not any(term.source in short for short in names)]
+    own = [Term(short, {short: 1.0, name: 1.0}, max(rarity(short), rarity(name))) for short, name in names.items()]
+    return replace(query, terms=(*own, *terms), translated=" ".join([query.translated, *names.values()]))
 
 
 def _best_translation(term: Term) -> str:

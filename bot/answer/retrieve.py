@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from bot.answer import features
 from bot.answer.features import PassageFeatures, QueryFeatures
+from bot.answer.query import named_in_full
 from bot.answer.reader.reader import Reader
 from bot.index.candidates import LEGS, Candidates, candidates
 from bot.index.opened import Index
+from bot.text.abbreviations import abbreviated
 from bot.text.fold import fold, is_chinese
-from bot.types import Embedder, Hit, Passage, Query, Rows, Vectors
+from bot.types import Embedder, Hit, Passage, Query, Rows, Term, Vectors
 
 # How many points of BM25 a cosine of 1 is worth. On the visible sets this sum beat reciprocal ranks, best-score and z
 # normalisation (scripts/EXPERIMENTS.md, Fusion: fixed ways).
@@ -41,6 +43,8 @@ _LONGEST_FRAGMENT = 80
 _READ_POINTS, _READ_ENGLISH_POINTS = 4.0, 1.0
 # Two passages with at least this share of common character pairs count as the same; the better one is shown.
 _SAME = 0.8
+# How many passages are searched for the names that a question abbreviates with words that the corpus lacks.
+_NAMES_IN = 10
 
 
 def query_vector(query: Query, embedder: Embedder) -> Vectors:
@@ -48,19 +52,25 @@ def query_vector(query: Query, embedder: Embedder) -> Vectors:
     return embedder.encode_query(" ".join([query.folded, *query.other_names]))
 
 
-def search(
-    index: Index,
-    asked: QueryFeatures,
-    vector: Vectors | None,
-    k: int,
-    legs: tuple[str, ...] = LEGS,
-    reader: Reader | None = None,
-) -> list[Hit]:
-    """The `k` best hits, best first, without near-duplicates. `legs` can select a single leg, for comparison.
+def looked_up(
+    index: Index, query: Query, vector: Vectors | None, legs: tuple[str, ...] = LEGS
+) -> tuple[QueryFeatures, Candidates]:
+    """The query with its candidates; what it abbreviates goes by its name in the passages that were found.
 
-    Without a vector or a readable vector file, only the lexical leg is used.
+    `legs` can select a single leg, for comparison. Without a vector or a readable vector file, only the lexical leg is
+    used.
     """
-    return ranked(index, asked, candidates(index, asked.query, vector, legs), k, reader, read=len(legs) > 1)
+    found = candidates(index, query, vector, legs)
+    if any(is_chinese(term.source) and not term.number and not _is_known(index, term) for term in query.terms):
+        texts = [fold(one.text) for one in index.store.passages(_best_first(fuse(query, found))[:_NAMES_IN])]
+        if names := abbreviated(query.folded, texts):
+            query = named_in_full(query, names)
+            found = candidates(index, query, vector, legs)
+    return QueryFeatures.from_query(query), found
+
+
+def _is_known(index: Index, term: Term) -> bool:
+    return any(map(index.lexical.knows, term.alternatives))
 
 
 def ranked(

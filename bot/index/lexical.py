@@ -176,6 +176,10 @@ class LexicalIndex:
             key=lambda x: (-x[1], x[0]),
         )
 
+    def knows(self, term: str) -> bool:
+        """Whether any passage has the term."""
+        return any(self._frequencies(term))
+
     def _clause(self, field: str, term: str, weight: float) -> tantivy.Query:
         return tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, _tokens([term]), "freq"), weight)
 

@@ -1,7 +1,7 @@
 """What people say around a question: greetings, thanks, requests to look something up, and how to answer.
 
-「老师您好,我想问下借期是几天,急用」 asks 借期是几天. Only listed forms at the beginning and the end are set aside, so that
-no content is: a word such as 整理 or 说明 counts as a request only where 请, 帮我 or 一下 says so.
+「老师您好,我想问下借期是几天,急用」 asks 借期是几天. Only listed forms at the beginning and the end are set aside,
+so that no content is: a word such as 整理 or 说明 counts as a request only where 请, 帮我 or 一下 says so.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ _OPENINGS = (
     r"(?:在)?(?:知识库|资料库|文档库|资料|文档)(?:中|里面?)的?(?=.{2})|(?:有)?关于(?=.+的(?:情况|信息|资料|内容))",
     r"(?:please|kindly|(?:can|could|would|will) you(?: please)?(?= (?:tell|explain|show|give|help|find|check|list))"
     r"|(?:tell|show|give|help) me(?: about(?= ))?|i (?:want|would like|'d like|need) to (?:know|ask|find out)"
-    r"(?: about)?|do you know|may i ask|excuse me|(?:according to|based on) the (?:documents?|context|files?|knowledge base))\b",
+    r"(?: about)?|do you know|may i ask|excuse me"
+    r"|(?:according to|based on) the (?:documents?|context|files?|knowledge base))\b",
 )
 _CLOSINGS = (
     r"(?:非常|十分|太|多|先)?(?:谢谢|感谢|多谢|(?<=[\s,。;?!])(?:谢|麻烦|辛苦|拜托|劳烦|打扰))+"
