@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -13,9 +14,11 @@ from bot.answer import evidence, refusal, retrieve
 from bot.answer.examples import Examples
 from bot.answer.explanation import Explanation, explained
 from bot.answer.followup import standalone
+from bot.answer.meta import LISTED, THIS, WHICH, Meta, listed, meta, named_document, said_to
 from bot.answer.query import checked_question, understand
 from bot.answer.reader.reader import load_reader
 from bot.answer.short import short_answer
+from bot.answer.summary import SUMMED_UP, summary
 from bot.corpus.curated import CuratedAnswer
 from bot.corpus.original import open_original
 from bot.errors import IndexMissing, QueryError
@@ -106,7 +109,8 @@ class Bot:
         with self._at_work:
             answer = self._found(index, question, history).answer
         yield Sources(answer)
-        if self._writer is None or answer.refused or answer.mode == "curated":  # people's words are not reworded
+        # People's words and a document's own are not reworded.
+        if self._writer is None or answer.refused or answer.mode in ("curated", "meta", "summary"):
             yield Text(answer.text)
             yield Done(answer)
             return
@@ -209,6 +213,8 @@ class Bot:
         written = index.curated.match(query.folded, vector, *plain)
         if written and not k:
             return _Found(query, [], _curated(question, leaned, written, index, clock.laps))
+        if not k and (about := meta(checked)) and (said := self._said(index, about, question, history, clock.laps)):
+            return _Found(query, [], said)
 
         asked, found = retrieve.looked_up(index, query, vector)
         query = asked.query
@@ -247,6 +253,36 @@ class Bot:
             ),
         )
 
+    def _said(
+        self, index: Index, about: Meta, question: str, history: Sequence[Turn], timings: dict[str, float]
+    ) -> Answer | None:
+        """What is said to a message about the bot or its documents; None if it asks of their text after all."""
+        words = language(fold(question)) if re.search(r"[^\W\d]", question) else "zh"  # 👍 is of no language
+        size = index.manifest["articles"], index.manifest["passages"]
+        if about.kind != "summary":
+            titles = [] if about.small_talk else [title for _, title in index.store.titles()[:LISTED]]
+            text = said_to(about, words) if about.small_talk else listed(titles, *size, words)
+            return _meta(index, question, text, timings, refused=about.small_talk)
+        document = self._meant(index, about.of, history)
+        if document is None:
+            if not THIS.fullmatch(about.of):
+                return None
+            text = f"{WHICH[words]}\n{listed([title for _, title in index.store.titles()[:LISTED]], *size, words)}"
+            return _meta(index, question, text, timings, refused=True)
+        chosen = summary(index.store.passages_of(document), self.embedder)
+        return _summary(index, question, chosen, timings, words)
+
+    def _meant(self, index: Index, name: str, history: Sequence[Turn]) -> str | None:
+        """The id of the document that a name stands for: its title, the one spoken of, or the only one."""
+        titles = index.store.titles()
+        if THIS.fullmatch(name):
+            if len(titles) == 1:
+                return titles[0][0]
+            spoken = next((turn.question for turn in reversed(history) if turn.answer), "")
+            hits = self.search(spoken, 1) if spoken else []
+            return hits[0].passage.document if hits else None
+        return named_document(name, titles)
+
 
 @dataclass(frozen=True, slots=True)
 class _Found:
@@ -272,6 +308,29 @@ def _curated(question: str, leaned: str, written: CuratedAnswer, index: Index, t
     source = {"curated_source": written.source, "curated_url": written.url, "standalone": leaned}
     degraded = dict(index.degraded)
     return Answer(question, written.answer, False, 1.0, (), "curated", degraded, index.generation, timings, **source)
+
+
+def _meta(index: Index, question: str, text: str, timings: dict[str, float], *, refused: bool) -> Answer:
+    """An answer that rests on no passage."""
+    return Answer(question, text, refused, 1.0, (), "meta", dict(index.degraded), index.generation, timings)
+
+
+def _summary(
+    index: Index, question: str, chosen: Sequence[tuple[Passage, Span]], timings: dict[str, float], words: str
+) -> Answer:
+    """The sentences that stand for a document, each cited."""
+    spans: dict[Passage, list[Span]] = {}
+    for passage, span in chosen:
+        spans.setdefault(passage, []).append(span)
+    proof = tuple(
+        _evidence(index, Hit(passage, 1.0), tuple(own), number)
+        for number, (passage, own) in enumerate(spans.items(), start=1)
+    )
+    numbers = {evidence.hit.passage: evidence.number for evidence in proof}
+    said = [f"{passage.text[span.start : span.end].strip()} [{numbers[passage]}]" for passage, span in chosen]
+    text = SUMMED_UP[words].format(title=chosen[0][0].title, count=len(said)) + "\n" + "\n".join(said)
+    degraded = dict(index.degraded)
+    return Answer(question, text, False, 1.0, proof, "summary", degraded, index.generation, timings)
 
 
 def _proof(index: Index, hits: Sequence[Hit], marked: Sequence[evidence.Marked]) -> tuple[Evidence, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -41,7 +42,8 @@ def checked_question(question: str, limit: int) -> str:
             f"问题太长：{length} 字，最多 {limit} 字",
             f"the question is too long: {length} characters, at most {limit}",
         )
-    if not re.search(rf"[\w{HAN}]", folded):  # HAN, because \w of Python 3.11 lacks the newest Han characters
+    # HAN, because \w of Python 3.11 lacks the newest Han characters; 👍 says something too.
+    if not re.search(rf"[\w{HAN}]", folded) and not any(unicodedata.category(letter) == "So" for letter in folded):
         raise QueryError("问题是空的", "the question is empty", "输入一句话 / type a sentence")
     return cleaned
 

@@ -87,7 +87,7 @@ def render(answer: Answer, markup: Markup, public_url: str = "") -> str:
         text = f"{markup.strong(markup.escape(one_line(answer.short)))}\n\n{text}"
     if answer.standalone:
         text = f"{UNDERSTOOD[words].format(markup.escape(one_line(answer.standalone)))}\n\n{text}"
-    if answer.refused:
+    if answer.refused or answer.mode == "meta":
         return text
     if answer.mode == "passages_only":
         text = f"{WITHOUT_MODEL[words]}\n\n{text}"

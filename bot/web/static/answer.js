@@ -50,7 +50,7 @@ export function turn(question) {
     begun = true;
     const understood = typeof done.standalone === "string" && done.standalone !== question ? done.standalone : "";
     if (understood) explained = once(() => explain(understood));
-    root.classList.toggle("refused", Boolean(done.refused));
+    root.classList.toggle("refused", done.refused && done.mode !== "meta");
     answer.replaceChildren(...withCitations(done.text, sources));
     showSources(done.evidence);
     showShort(done.short);
@@ -118,7 +118,7 @@ function remarks(done, understood) {
     if (done.mode === "curated" && typeof done.curated_source === "string") line.append(" · ", element("bdi", "", done.curated_source));
     lines.push(line);
   }
-  if (done.refused) lines.push(say("p", "note", "declined"));
+  if (done.refused && done.mode !== "meta") lines.push(say("p", "note", "declined"));
   const reasons = Object.values(done.degraded ?? {}).filter((reason) => typeof reason === "string");
   if (reasons.length) lines.push(element("p", "note", reasons.join(" ")));
   return lines;
