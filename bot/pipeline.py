@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any
 
-from bot.answer import evidence, refusal, retrieve
+from bot.answer import constraints, evidence, refusal, retrieve
 from bot.answer.examples import Examples
 from bot.answer.explanation import Explanation, explained
 from bot.answer.followup import standalone
@@ -55,6 +55,8 @@ REFUSAL = {"zh": "资料中没有找到相关内容。", "en": "The articles hol
 # How many questions a process looks up at a time; others wait. More threads would compete for Python's lock: with 32 of
 # them a server answered fewer questions a second (scripts/EXPERIMENTS.md, What a question costs).
 _AT_WORK = 2
+# The confidence in a passage that is about another thing of the kind (answer/constraints.py), at most.
+_ANOTHERS = 0.1
 # A further source is shown if its score is at least this share of the first one's.
 _WORTH_SHOWING = 0.5
 # ... and if the reader's log-odds that it answers are at least this (scripts/EXPERIMENTS.md, The reader).
@@ -220,11 +222,15 @@ class Bot:
         query = asked.query
         hits = retrieve.ranked(index, asked, found, max(k, self.settings.sources), self.reader)
         shown = hits[: self.settings.sources]
+        shown = [shown[i] for i in constraints.supported_first(query, [hit.passage for hit in shown])]
         clock.lap("retrieve")
         marked = evidence.mark(asked, [hit.passage for hit in shown], vector, self.embedder, self.reader)
         clock.lap("evidence")
         weights, problem = refusal.load_weights(self.settings.index)
         confidence = refusal.confidence(query, shown, marked[0] if marked else None, weights)
+        lacking = constraints.replaced(query, shown[0].passage, keyed=marked[0].named) if shown else {}
+        if lacking:
+            confidence = min(confidence, _ANOTHERS)
         refused = not hits or confidence < self.settings.threshold
         proof = () if refused else _proof(index, shown, marked)
         text = _refusal(question, query) if refused else _answer_text(proof[0])

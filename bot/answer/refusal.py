@@ -12,13 +12,15 @@ from functools import cache
 from pathlib import Path
 
 from bot.answer.evidence import Marked
-from bot.answer.features import PASSAGE_FEATURES, SENTENCE_FEATURES, coverage, held
+from bot.answer.features import PASSAGE_FEATURES, SENTENCE_FEATURES, coverage, held, letters
 from bot.text.fold import fold, language
 from bot.types import Hit, Passage, Query, Term
 
 FOLDER = Path(__file__).parents[1] / "model" / "refusal"
 WEIGHTS, WITHOUT_READER = FOLDER / "weights.json", FOLDER / "without_reader.json"
 Weights = Mapping[str, Mapping[str, float]]  # language -> signal -> weight
+# The confidence, at least, in what stands below a heading that asks the same: ### 电子发票要打印吗?
+_AS_HEADING = 0.9
 BY_WORDS = ("coverage", "sentence", "pairs", "run", "cosine", "rarest_missing", "number_missing")
 BY_READER = ("worth", "words")
 SIGNALS = (*BY_WORDS, *BY_READER)
@@ -59,6 +61,8 @@ def confidence(query: Query, hits: list[Hit], marked: Marked | None, weights: We
     if marked.read is None:
         return by_words
     read = _probability(weights[spoken], found)
+    if letters(fold(hits[0].passage.heading)) == letters(query.folded):
+        return max(read, _AS_HEADING)
     # The reader does not see titles, as what the line 保质期: 18个月 is about, or which words of a question they have.
     return max(read, by_words) if marked.named or _titled(query, hits[0].passage) else read
 

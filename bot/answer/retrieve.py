@@ -33,6 +33,8 @@ HALF_POINTS = 5.0
 # What a field counts for that bears the name of what is asked for, in points as the learned score has them. It decides
 # between passages of one document that hold the same names: the ranker was fitted on prose, which has no fields.
 _FIELD = 1.0
+# What a heading counts for that asks the same as the question: its answer stands below it.
+_AS_HEADING = 10.0
 # What a passage loses that is a single line without a sentence or a value, as the name of a page: it repeats the words
 # of a question and says nothing. Such lines were the first hits of 4 of the 150 questions of rgb_zh.
 _FRAGMENT = 1.5
@@ -128,6 +130,9 @@ def _reordered(
         for row, one in zip(few, reader.read(asked, list(few.values())), strict=True):
             if one is not None:
                 scores[row] += _READ_POINTS * one.squashed if chinese else _READ_ENGLISH_POINTS * max(0.0, one.squashed)
+    for row, passage in few.items():
+        if passage.heading and features.letters(fold(passage.heading)) == features.letters(asked.query.folded):
+            scores[row] += _AS_HEADING
     return scores
 
 
