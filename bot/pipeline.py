@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any
@@ -61,6 +61,7 @@ _ANOTHERS = 0.1
 _WORTH_SHOWING = 0.5
 # ... and if the reader's log-odds that it answers are at least this (scripts/EXPERIMENTS.md, The reader).
 _PROVES = -4.0
+_NEAREST = 3  # passages beside a refusal, at most: those that share a word with the question
 _PICTURES = 2  # beside a source at most; the reading pane has all of them
 
 
@@ -233,7 +234,8 @@ class Bot:
             confidence = min(confidence, _ANOTHERS)
         refused = not hits or confidence < self.settings.threshold
         proof = () if refused else _proof(index, shown, marked)
-        text = _refusal(question, query) if refused else _answer_text(proof[0])
+        text = _refusal(question, query, shown, lacking) if refused else _answer_text(proof[0])
+        nearest = tuple(hit for hit in hits if hit.rank_lexical)[:_NEAREST] if refused else ()
         short = "" if refused else short_answer(asked, shown[0].passage, marked[0])
         clock.lap("refusal")
         if written:
@@ -256,6 +258,7 @@ class Bot:
                 clock.laps,
                 leaned,
                 short=short,
+                nearest=nearest,
             ),
         )
 
@@ -311,9 +314,20 @@ def _understood(text: str, index: Index) -> Query:
 
 
 def _curated(question: str, leaned: str, written: CuratedAnswer, index: Index, timings: dict[str, float]) -> Answer:
-    source = {"curated_source": written.source, "curated_url": written.url, "standalone": leaned}
-    degraded = dict(index.degraded)
-    return Answer(question, written.answer, False, 1.0, (), "curated", degraded, index.generation, timings, **source)
+    return Answer(
+        question,
+        written.answer,
+        refused=False,
+        confidence=1.0,
+        evidence=(),
+        mode="curated",
+        degraded=dict(index.degraded),
+        generation=index.generation,
+        timings=timings,
+        standalone=leaned,
+        curated_source=written.source,
+        curated_url=written.url,
+    )
 
 
 def _meta(index: Index, question: str, text: str, timings: dict[str, float], *, refused: bool) -> Answer:
@@ -365,9 +379,14 @@ def _page(index: Index, passage: Passage, spans: Sequence[Span]) -> int:
     return index.store.page(passage.document, passage.start + spans[0].start)
 
 
-def _refusal(question: str, query: Query) -> str:
-    """The refusal in the language that was typed; a question in pinyin counts as Chinese."""
-    return REFUSAL[language(fold(question) if question != query.text else query.folded)]
+def _refusal(question: str, query: Query, hits: Sequence[Hit], lacking: Iterable[str]) -> str:
+    """The refusal in the language that was typed, with what stands there in place of what was asked for.
+
+    A question in pinyin counts as Chinese.
+    """
+    words = language(fold(question) if question != query.text else query.folded)
+    others = constraints.told(query, [hit.passage for hit in hits], lacking, words)
+    return f"{REFUSAL[words]} {others}".strip() if words == "en" else REFUSAL[words] + others
 
 
 def _answer_text(first: Evidence) -> str:

@@ -34,9 +34,7 @@ def test_why_hefei_succeeded(article_bot, question):
     assert not answer.refused
 
 
-@pytest.mark.parametrize(
-    ("question", "language"), [("红烧肉怎么做", "zh"), ("你好", "zh"), ("How do I cook pasta?", "en")]
-)
+@pytest.mark.parametrize(("question", "language"), [("红烧肉怎么做", "zh"), ("How do I cook pasta?", "en")])
 def test_what_the_articles_do_not_say_is_refused_without_sources(article_bot, question, language):
     answer = article_bot.ask(question)
     assert answer.refused

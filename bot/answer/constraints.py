@@ -8,11 +8,11 @@ found in 5 passages that did answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from bot.answer.features import held
 from bot.text import segmenter
-from bot.text.fold import HAN, HAN_WORD, fold, is_chinese
+from bot.text.fold import HAN, HAN_WORD, fold, is_chinese, unfolded
 from bot.text.terms import QUESTION_WORDS, rarity
 from bot.types import Passage, Query, Term
 
@@ -27,6 +27,7 @@ _ASKS = re.compile("[几哪谁何么多少]")
 _BESIDE = 2  # letters after a name that must stand in the passage, at least
 _REACH = 8  # letters before those that may name another thing
 _RARE = 0.5  # a noun at least this rare names what has a field; 公司 and 学校 do not
+TOLD = {"zh": "没有“{word}”，有{others}。", "en": "They do not have {word}; they have {others}."}
 _OTHERS = 4  # named in a refusal, at most
 
 
@@ -57,6 +58,29 @@ def supported_first(query: Query, passages: Sequence[Passage]) -> list[int]:
     terms = [term for term in query.terms if term.source in lacking]
     wholes = [fold(f"{one.about}\n{one.text}") for one in passages]
     return sorted(order, key=lambda i: not all(held(term.alternatives, wholes[i]) for term in terms))
+
+
+def told(query: Query, passages: Sequence[Passage], lacking: Iterable[str], language: str) -> str:
+    """What the passages have in place of the words that they lack, in the language asked for; "" if nothing.
+
+    `lacking` are words that `replaced` found for the first passage.
+    """
+    whole = "\n".join(f"{one.title}\n{one.heading}\n{one.text}" for one in passages)
+    each = [replaced(query, one) for one in passages]
+    said = []
+    for word in lacking:
+        others = dict.fromkeys(other for found in each for other in found.get(word, ()))
+        if others:
+            names = dict.fromkeys(_as_written(other, whole) for other in list(others)[:_OTHERS])
+            joined = "、".join(f"“{name}”" for name in names) if language == "zh" else ", ".join(names)
+            said.append(TOLD[language].format(word=_as_written(word, query.text), others=joined))
+    return " ".join(said) if language == "en" else "".join(said)
+
+
+def _as_written(folded: str, text: str) -> str:
+    """How the text writes a folded word: X3 for x3; the word itself where it folds otherwise."""
+    at = fold(text).find(folded)
+    return text[slice(*unfolded(text, at, at + len(folded)))] if at >= 0 else folded
 
 
 def _others(term: Term, question: str, whole: str) -> Iterator[str]:

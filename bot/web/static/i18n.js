@@ -23,6 +23,7 @@ const TEXTS = {
     mode_curated: "人工审定的回答", mode_summary: "自动摘要:都是原文里的句子",
     mode_lexical_only: "只用了字词检索", mode_stale_generation: "用的是上一版索引",
     theme_auto: "明暗随系统", theme_light: "亮色", theme_dark: "暗色", declined: "可以换个说法,或者问得更具体。",
+    nearest: "最接近的段落:",
     manual: "使用手册",
   },
   en: {
@@ -51,7 +52,7 @@ const TEXTS = {
     mode_lexical_only: "Found by words alone",
     mode_stale_generation: "Answered from the previous index",
     theme_auto: "Theme: system", theme_light: "Theme: light", theme_dark: "Theme: dark",
-    declined: "Try other words, or a more precise question.", manual: "Manual",
+    declined: "Try other words, or a more precise question.", nearest: "The nearest passages:", manual: "Manual",
   },
 };
 
