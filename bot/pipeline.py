@@ -6,11 +6,11 @@ import re
 import threading
 import time
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any
 
-from bot.answer import constraints, evidence, refusal, retrieve
+from bot.answer import constraints, evidence, refusal, retrieve, several
 from bot.answer.examples import Examples
 from bot.answer.explanation import Explanation, explained
 from bot.answer.followup import standalone
@@ -55,6 +55,7 @@ REFUSAL = {"zh": "资料中没有找到相关内容。", "en": "The articles hol
 # How many questions a process looks up at a time; others wait. More threads would compete for Python's lock: with 32 of
 # them a server answered fewer questions a second (scripts/EXPERIMENTS.md, What a question costs).
 _AT_WORK = 2
+CITED = re.compile(r" ?\[\d+\]$")
 # The confidence in a passage that is about another thing of the kind (answer/constraints.py), at most.
 _ANOTHERS = 0.1
 # A further source is shown if its score is at least this share of the first one's.
@@ -202,8 +203,13 @@ class Bot:
         except QueryError:
             return False
 
-    def _found(self, index: Index, question: str, history: Sequence[Turn], k: int = 0) -> _Found:
-        """The answer from the passages; with `k` (for explanations) hits are found even if a curated answer matches."""
+    def _found(
+        self, index: Index, question: str, history: Sequence[Turn], k: int = 0, *, whole: bool = False
+    ) -> _Found:
+        """The answer from the passages; with `k` (for explanations) hits are found even if a curated answer matches.
+
+        A question of several things is asked for each of them, but for one that is to be answered as a `whole`.
+        """
         clock = _Clock()
         checked = checked_question(question, self.settings.max_question)
         understood = standalone(checked, history)
@@ -218,6 +224,8 @@ class Bot:
             return _Found(query, [], _curated(question, leaned, written, index, clock.laps))
         if not k and (about := meta(checked)) and (said := self._said(index, about, question, history, clock.laps)):
             return _Found(query, [], said)
+        if not (k or whole) and (each := self._each(index, question, understood, leaned, clock.laps)):
+            return _Found(query, [], each)
 
         asked, found = retrieve.looked_up(index, query, vector)
         query = asked.query
@@ -261,6 +269,18 @@ class Bot:
                 nearest=nearest,
             ),
         )
+
+    def _each(
+        self, index: Index, question: str, understood: str, leaned: str, timings: dict[str, float]
+    ) -> Answer | None:
+        """The answer to a question of several things, each asked for by itself; None if fewer than two have one."""
+        asked = several.parts(understood, lambda: [title for _, title in index.store.titles()])
+        if asked is None:
+            return None
+        answers = [self._found(index, one, (), whole=True).answer for one in asked.questions]
+        if sum(not one.refused for one in answers) < several.LEAST:
+            return None
+        return _joined(question, leaned, asked, answers, timings)
 
     def _said(
         self, index: Index, about: Meta, question: str, history: Sequence[Turn], timings: dict[str, float]
@@ -351,6 +371,35 @@ def _summary(
     text = SUMMED_UP[words].format(title=chosen[0][0].title, count=len(said)) + "\n" + "\n".join(said)
     degraded = dict(index.degraded)
     return Answer(question, text, False, 1.0, proof, "summary", degraded, index.generation, timings)
+
+
+def _joined(
+    question: str, leaned: str, asked: several.Parts, answers: Sequence[Answer], timings: dict[str, float]
+) -> Answer:
+    """The answers for several things as one: a line for each, with a piece of evidence each."""
+    words = language(fold(question))
+    lines: list[str] = []
+    proof: list[Evidence] = []
+    for thing, one in zip(asked.things, answers, strict=True):
+        said = REFUSAL[words] if one.refused else one.short or CITED.sub("", one.text)
+        if one.evidence:
+            proof.append(replace(one.evidence[0], number=len(proof) + 1))
+            said += f" [{len(proof)}]"
+        lines.append(f"{thing}{several.COLON[words]}{said}")
+    lines += filter(None, [several.verdict(asked, [one.short for one in answers], words)])
+    degraded = {part: why for one in answers for part, why in one.degraded.items()}
+    return Answer(
+        question,
+        "\n".join(lines),
+        refused=False,
+        confidence=min(one.confidence for one in answers if not one.refused),
+        evidence=tuple(proof),
+        mode=answers[0].mode,
+        degraded=degraded,
+        generation=answers[0].generation,
+        timings=timings,
+        standalone=leaned,
+    )
 
 
 def _proof(index: Index, hits: Sequence[Hit], marked: Sequence[evidence.Marked]) -> tuple[Evidence, ...]:
