@@ -60,7 +60,7 @@ def test_what_is_more_is_said_where_both_numbers_are_of_one_kind(attribute, more
 
 
 BRANCHES = {
-    f"{name}支行.txt": f"{name}支行服务时间\n\n大额取款须提前一天登记，预约电话{phone}。\n行长为{head}，接待日为每周三。\n"
+    f"{name}支行.txt": f"{name}支行服务时间\n\n大额取款须提前登记，预约电话{phone}。\n行长为{head}，接待日为每周三。\n"
     for name, phone, head in (
         ("城南", "62001111", "罗建国"),
         ("城北", "62002222", "齐秀兰"),
