@@ -22,7 +22,15 @@ _DATES = {
     "月": re.compile(r"(?:\d{1,2}|[一二三四五六七八九十]{1,2}) ?月"),
 }
 _NAMES = frozenset({"nr", "ns", "nt", "nz"})  # jieba's tags of people, places, organisations and other names
-_IN_TURN = "甲乙丙丁戊己庚辛一二三四五六七八九十东西南北"  # what things of one kind are told apart by
+_STEMS = "甲乙丙丁戊己庚辛"
+_IN_TURN = f"{_STEMS}一二三四五六七八九十东西南北"  # what things of one kind are told apart by
+# Who is the one is not the other; 负责人 and 领导 may be any of them.
+_ROLES = frozenset(
+    """
+    董事长 总经理 总裁 首席执行官 创始人 校长 院长 书记 市长 县长 省长 区长 镇长 局长 部长 厅长 处长 科长 行长 所长 馆长
+    站长 店长 队长 主教练 秘书长 总编辑 总工程师 监事长
+    """.split()  # noqa: SIM905  a list literal would take 25 lines
+)
 _ASKS = re.compile("[几哪谁何么多少]")
 _BESIDE = 2  # letters after a name that must stand in the passage, at least
 _REACH = 8  # letters before those that may name another thing
@@ -92,9 +100,14 @@ def _others(term: Term, question: str, whole: str) -> Iterator[str]:
         codes = _CODE.findall(whole)
         if all(_bare(term.source) != _bare(code) for code in codes):  # kx3200a is kx-3200a
             yield from (code for code in codes if _alike(term.source, code))
+    elif term.source in _ROLES:
+        yield from (role for role in _ROLES if role in whole)
     elif is_chinese(term.source) and not _ASKS.search(term.source):
-        for before in _before(_after(term.source, question), whole):
+        beside = _after(term.source, question)
+        for before in _before(beside, whole):
             yield from _another(term.source, before)
+        if beside and _tags(term.source) == {"nr"}:
+            yield from _people(beside, whole)
 
 
 def _alike(code: str, other: str) -> bool:
@@ -135,13 +148,24 @@ def _another(word: str, before: str) -> Iterator[str]:
     if word in before:
         return
     end = before[-len(word) :]
-    if word[0] in _IN_TURN and end[0] in _IN_TURN and end[1:] == word[1:] and not segmenter.frequency(word):
-        yield end
+    if word[0] in _IN_TURN and end[0] in _IN_TURN and end[1:] == word[1:]:
+        if word[0] in _STEMS or not segmenter.frequency(word):
+            yield end
         return
     other, tag = segmenter.tagged(before)[-1]
-    tags = {kind[:2] for _, kind in segmenter.tagged(word)}
-    if len(other) > 1 and tag[:2] in _NAMES and (tag[:2] in tags or other[-1] == word[-1]):
+    if len(other) > 1 and tag[:2] in _NAMES and (_tags(word) & _NAMES or other[-1] == word[-1]):
         yield other
+
+
+def _people(words: str, whole: str) -> Iterator[str]:
+    """The people named before the words on the same line: 刘思远值周三，手机尾号3302."""
+    for line in whole.split("\n"):
+        for match in HAN_WORD.finditer(line.rpartition(words)[0]):
+            yield from (name for name, tag in segmenter.tagged(match[0]) if tag == "nr" and 1 < len(name) < 5)
+
+
+def _tags(word: str) -> set[str]:
+    return {tag[:2] for _, tag in segmenter.tagged(word)}
 
 
 def _owns(word: str, question: str, whole: str) -> bool:

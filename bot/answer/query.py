@@ -14,6 +14,7 @@ from bot.text.canonical import cut_numbers
 from bot.text.courtesy import unwrapped
 from bot.text.dictionary import NO_DICTIONARY, Dictionary
 from bot.text.fold import HAN, fold, is_chinese
+from bot.text.names import chinese_names
 from bot.text.pinyin import Names, spelled_question
 from bot.text.terms import NUMBER_RARITY, content_words, rarity
 from bot.types import Query, Term
@@ -65,8 +66,11 @@ def understand(question: str, names: Names, dictionary: Dictionary = NO_DICTIONA
     if not latin and not own_words:
         return Query(question, folded, tuple(terms), folded)
     if is_chinese(folded) and not _ENGLISH_QUESTION.match(folded):
-        # A Latin name or code in a Chinese question counts as it is, or by its pinyin.
-        bridged = [_own_term(word, {term: PINYIN_WEIGHT for term in names.get(word, ())}) for word in latin]
+        # A Latin name or code in a Chinese question counts as it is, by its Chinese name, or by its pinyin.
+        bridged = [
+            _own_term(word, dict.fromkeys((*chinese_names(word), *names.get(word, ())), PINYIN_WEIGHT))
+            for word in latin
+        ]
     else:
         bridged = bridge_english(english_words(left), names)
         covered = {word for term in bridged for word in term.source.split()}
