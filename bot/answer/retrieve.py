@@ -43,8 +43,10 @@ _LONGEST_FRAGMENT = 80
 # What the reader's certainty that a passage answers counts for, in points of the learned score and of the fused one. In
 # English only its yes counts: its no put the right passage of qingdao's six questions behind others four times.
 _READ_POINTS, _READ_ENGLISH_POINTS = 4.0, 1.0
-# Two passages with at least this share of common character pairs count as the same; the better one is shown.
+# Two passages with the same numbers and at least this share of common character pairs count as the same; the better one
+# is shown.
 _SAME = 0.8
+_DIGITS = re.compile(r"\d+")
 # How many passages are searched for the names that a question abbreviates with words that the corpus lacks.
 _NAMES_IN = 10
 
@@ -179,8 +181,12 @@ def _best_first(scores: dict[int, float]) -> list[int]:
 def _distinct(asked: QueryFeatures, passages: dict[int, Passage]) -> list[int]:
     """The rows without those whose passage is a near-duplicate of an earlier one."""
     read = [(asked.readings.get(passage), passage) for passage in passages.values()]
-    sizes, common = _pairs(["".join(one.folded) if one else fold(passage.text) for one, passage in read])
-    same = common >= _SAME * np.maximum(1, np.minimum.outer(sizes, sizes))
+    texts = ["".join(one.folded) if one else fold(passage.text) for one, passage in read]
+    sizes, common = _pairs(texts)
+    # Documents of one template differ in little but their numbers, which is what is asked for.
+    numbers = [frozenset(_DIGITS.findall(text)) for text in texts]
+    alike = np.array([[one == other for other in numbers] for one in numbers]).reshape(len(texts), len(texts))
+    same = alike & (common >= _SAME * np.maximum(1, np.minimum.outer(sizes, sizes)))
     kept: list[int] = []
     for i in range(len(read)):
         if not same[i, kept].any():
