@@ -65,6 +65,12 @@ def test_a_numbered_part_must_be_of_what_was_asked_for():
     assert supported_first(understand("自助开票第三步是什么？", {}), texts) == [1, 0]
 
 
+def test_the_latest_version_is_first_where_it_is_asked_for():
+    texts = [passage("车补为每月260元。", f"{year}年员工补贴办法") for year in (2022, 2024, 2023)]
+    assert supported_first(understand("最新的车补标准是多少？", {}), texts) == [1, 2, 0]
+    assert supported_first(understand("车补标准是多少？", {}), texts) == [0, 1, 2]
+
+
 FACTORIES = {
     "a.txt": "甲厂安全须知\n\n进入车间须佩戴安全帽。\n甲厂值班电话是6110。\n",
     "b.txt": "乙厂安全须知\n\n进入车间须佩戴安全帽。\n乙厂值班电话是6220。\n",

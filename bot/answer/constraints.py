@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bot.answer.features import held
 from bot.text import segmenter
+from bot.text.asking import LATEST
 from bot.text.fold import HAN, HAN_WORD, fold, is_chinese, unfolded
 from bot.text.terms import QUESTION_WORDS, rarity
 from bot.types import Passage, Query, Term
@@ -21,6 +22,7 @@ _DATES = {
     "年": re.compile(r"(?:\d{4}|[一二三四五六七八九〇零]{4}|(?<!\d)\d{2}) ?年"),
     "月": re.compile(r"(?:\d{1,2}|[一二三四五六七八九十]{1,2}) ?月"),
 }
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _NAMES = frozenset({"nr", "ns", "nt", "nz"})  # jieba's tags of people, places, organisations and other names
 _STEMS = "甲乙丙丁戊己庚辛"
 _IN_TURN = f"{_STEMS}一二三四五六七八九十东西南北"  # what things of one kind are told apart by
@@ -58,14 +60,23 @@ def replaced(query: Query, passage: Passage, *, keyed: bool = False) -> dict[str
 
 
 def supported_first(query: Query, passages: Sequence[Passage]) -> list[int]:
-    """The places of the passages, those first that hold what the first one has replaced."""
+    """The places of the passages, those first that hold what the first one lacks, or the latest where that is meant."""
     order = list(range(len(passages)))
+    if re.search(LATEST, query.folded):
+        return _latest_first(passages)
     lacking = replaced(query, passages[0]) if passages else {}
     if not lacking:
         return order
     terms = [term for term in query.terms if term.source in lacking]
     wholes = [fold(f"{one.about}\n{one.text}") for one in passages]
     return sorted(order, key=lambda i: not all(held(term.alternatives, wholes[i]) for term in terms))
+
+
+def _latest_first(passages: Sequence[Passage]) -> list[int]:
+    """The places of the passages: first the versions of the first one, the latest first by the year of title or name."""
+    years = [max(map(int, _YEAR.findall(fold(one.about))), default=0) for one in passages]
+    bare = [_YEAR.sub("", fold(f"{one.title}\n{one.heading}")) for one in passages]
+    return sorted(range(len(passages)), key=lambda i: (bare[i] != bare[0], -years[i] if bare[i] == bare[0] else 0))
 
 
 def told(query: Query, passages: Sequence[Passage], lacking: Iterable[str], language: str) -> str:
