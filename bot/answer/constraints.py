@@ -73,7 +73,7 @@ def supported_first(query: Query, passages: Sequence[Passage]) -> list[int]:
 
 
 def _latest_first(passages: Sequence[Passage]) -> list[int]:
-    """The places of the passages: first the versions of the first one, the latest first by the year of title or name."""
+    """The places of the passages: first the versions of the first one, the latest first by year."""
     years = [max(map(int, _YEAR.findall(fold(one.about))), default=0) for one in passages]
     bare = [_YEAR.sub("", fold(f"{one.title}\n{one.heading}")) for one in passages]
     return sorted(range(len(passages)), key=lambda i: (bare[i] != bare[0], -years[i] if bare[i] == bare[0] else 0))
