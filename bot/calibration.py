@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.answer import evidence, refusal, retrieve
-from bot.answer.features import QueryFeatures
 from bot.answer.query import understand
 from bot.errors import CorpusError
 from bot.evaluation import Question, auroc
@@ -47,12 +46,12 @@ def observe(bot: Bot, questions: Sequence[tuple[str, bool]]) -> dict[str, list[t
     index = bot.live.get()
     for text, answerable in questions:
         query = understand(text, index.store.names, index.dictionary)
-        asked = QueryFeatures.from_query(query)
         vector = retrieve.query_vector(query, bot.embedder)
-        hits = retrieve.search(index, asked, vector, 1, reader=bot.reader)
+        asked, candidates = retrieve.looked_up(index, query, vector)
+        hits = retrieve.ranked(index, asked, candidates, 1, bot.reader)
         if hits and query.terms:
             (marked,) = evidence.mark(asked, [hits[0].passage], vector, bot.embedder, bot.reader)
-            found[language(query.folded)].append((refusal.signals(query, hits[0], marked), answerable))
+            found[language(query.folded)].append((refusal.signals(asked.query, hits[0], marked), answerable))
     return found
 
 

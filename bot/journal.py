@@ -299,7 +299,8 @@ class Journal(SqliteFile):
         since = 0.0 if days is None else time.time() - days * _DAY
         self._write_waiting()
         rows = self.rows(
-            "SELECT question, language, at FROM answers WHERE refused AND question != '' AND at >= ? ORDER BY at",
+            "SELECT question, language, at FROM answers"
+            " WHERE refused AND mode != 'meta' AND question != '' AND at >= ? ORDER BY at",
             since,
         )
         found: dict[str, Unanswered] = {}

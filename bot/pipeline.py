@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any
 
-from bot.answer import evidence, refusal, retrieve
+from bot.answer import constraints, evidence, refusal, retrieve, several
 from bot.answer.examples import Examples
 from bot.answer.explanation import Explanation, explained
-from bot.answer.features import QueryFeatures
 from bot.answer.followup import standalone
+from bot.answer.meta import LISTED, THIS, WHICH, Meta, listed, meta, named_document, said_to
 from bot.answer.query import checked_question, understand
 from bot.answer.reader.reader import load_reader
 from bot.answer.short import short_answer
+from bot.answer.summary import SUMMED_UP, summary
 from bot.corpus.curated import CuratedAnswer
 from bot.corpus.original import open_original
 from bot.errors import IndexMissing, QueryError
 from bot.index.build import Progress, Summary
-from bot.index.candidates import LEGS, candidates
+from bot.index.candidates import LEGS
 from bot.index.embedder import load_embedder
 from bot.index.live import LiveIndex
 from bot.index.opened import Index
@@ -53,10 +55,14 @@ REFUSAL = {"zh": "资料中没有找到相关内容。", "en": "The articles hol
 # How many questions a process looks up at a time; others wait. More threads would compete for Python's lock: with 32 of
 # them a server answered fewer questions a second (scripts/EXPERIMENTS.md, What a question costs).
 _AT_WORK = 2
+CITED = re.compile(r" ?\[\d+\]$")
+# The confidence in a passage that is about another thing of the kind (answer/constraints.py), at most.
+_ANOTHERS = 0.1
 # A further source is shown if its score is at least this share of the first one's.
 _WORTH_SHOWING = 0.5
 # ... and if the reader's log-odds that it answers are at least this (scripts/EXPERIMENTS.md, The reader).
 _PROVES = -4.0
+_NEAREST = 3  # passages beside a refusal, at most: those that share a word with the question
 _PICTURES = 2  # beside a source at most; the reading pane has all of them
 
 
@@ -107,7 +113,8 @@ class Bot:
         with self._at_work:
             answer = self._found(index, question, history).answer
         yield Sources(answer)
-        if self._writer is None or answer.refused or answer.mode == "curated":  # people's words are not reworded
+        # People's words and a document's own are not reworded.
+        if self._writer is None or answer.refused or answer.mode in ("curated", "meta", "summary"):
             yield Text(answer.text)
             yield Done(answer)
             return
@@ -120,7 +127,8 @@ class Bot:
             checked = checked_question(question, self.settings.max_question)
             query = _understood(checked, index)
             vector = retrieve.query_vector(query, self.embedder)
-            return retrieve.search(index, QueryFeatures.from_query(query), vector, k, legs, self.reader)
+            asked, found = retrieve.looked_up(index, query, vector, legs)
+            return retrieve.ranked(index, asked, found, k, self.reader, read=len(legs) > 1)
 
     def explain(self, question: str, k: int, history: Sequence[Turn] = ()) -> Explanation:
         """The `k` best hits with the terms that each contains, and whether and how `ask` answers.
@@ -195,8 +203,13 @@ class Bot:
         except QueryError:
             return False
 
-    def _found(self, index: Index, question: str, history: Sequence[Turn], k: int = 0) -> _Found:
-        """The answer from the passages; with `k` (for explanations) hits are found even if a curated answer matches."""
+    def _found(
+        self, index: Index, question: str, history: Sequence[Turn], k: int = 0, *, whole: bool = False
+    ) -> _Found:
+        """The answer from the passages; with `k` (for explanations) hits are found even if a curated answer matches.
+
+        A question of several things is asked for each of them, but for one that is to be answered as a `whole`.
+        """
         clock = _Clock()
         checked = checked_question(question, self.settings.max_question)
         understood = standalone(checked, history)
@@ -209,19 +222,28 @@ class Bot:
         written = index.curated.match(query.folded, vector, *plain)
         if written and not k:
             return _Found(query, [], _curated(question, leaned, written, index, clock.laps))
+        if not k and (about := meta(checked)) and (said := self._said(index, about, question, history, clock.laps)):
+            return _Found(query, [], said)
+        if not (k or whole) and (each := self._each(index, question, understood, leaned, clock.laps)):
+            return _Found(query, [], each)
 
-        asked = QueryFeatures.from_query(query)
-        found = candidates(index, query, vector)
+        asked, found = retrieve.looked_up(index, query, vector)
+        query = asked.query
         hits = retrieve.ranked(index, asked, found, max(k, self.settings.sources), self.reader)
         shown = hits[: self.settings.sources]
+        shown = [shown[i] for i in constraints.supported_first(query, [hit.passage for hit in shown])]
         clock.lap("retrieve")
         marked = evidence.mark(asked, [hit.passage for hit in shown], vector, self.embedder, self.reader)
         clock.lap("evidence")
         weights, problem = refusal.load_weights(self.settings.index)
         confidence = refusal.confidence(query, shown, marked[0] if marked else None, weights)
+        lacking = constraints.replaced(query, shown[0].passage, keyed=marked[0].named) if shown else {}
+        if lacking:
+            confidence = min(confidence, _ANOTHERS)
         refused = not hits or confidence < self.settings.threshold
         proof = () if refused else _proof(index, shown, marked)
-        text = _refusal(question, query) if refused else _answer_text(proof[0])
+        text = _refusal(question, query, shown, lacking) if refused else _answer_text(proof[0])
+        nearest = tuple(hit for hit in hits if hit.rank_lexical)[:_NEAREST] if refused else ()
         short = "" if refused else short_answer(asked, shown[0].passage, marked[0])
         clock.lap("refusal")
         if written:
@@ -244,8 +266,51 @@ class Bot:
                 clock.laps,
                 leaned,
                 short=short,
+                nearest=nearest,
             ),
         )
+
+    def _each(
+        self, index: Index, question: str, understood: str, leaned: str, timings: dict[str, float]
+    ) -> Answer | None:
+        """The answer to a question of several things, each asked for by itself; None if fewer than two have one."""
+        asked = several.parts(understood, lambda: [title for _, title in index.store.titles()])
+        if asked is None:
+            return None
+        answers = [self._found(index, one, (), whole=True).answer for one in asked.questions]
+        if sum(not one.refused for one in answers) < several.LEAST:
+            return None
+        return _joined(question, leaned, asked, answers, timings)
+
+    def _said(
+        self, index: Index, about: Meta, question: str, history: Sequence[Turn], timings: dict[str, float]
+    ) -> Answer | None:
+        """What is said to a message about the bot or its documents; None if it asks of their text after all."""
+        words = language(fold(question)) if re.search(r"[^\W\d]", question) else "zh"  # 👍 is of no language
+        size = index.manifest["articles"], index.manifest["passages"]
+        if about.kind != "summary":
+            titles = [] if about.small_talk else [title for _, title in index.store.titles()[:LISTED]]
+            text = said_to(about, words) if about.small_talk else listed(titles, *size, words)
+            return _meta(index, question, text, timings, refused=about.small_talk)
+        document = self._meant(index, about.of, history)
+        if document is None:
+            if not THIS.fullmatch(about.of):
+                return None
+            text = f"{WHICH[words]}\n{listed([title for _, title in index.store.titles()[:LISTED]], *size, words)}"
+            return _meta(index, question, text, timings, refused=True)
+        chosen = summary(index.store.passages_of(document), self.embedder)
+        return _summary(index, question, chosen, timings, words)
+
+    def _meant(self, index: Index, name: str, history: Sequence[Turn]) -> str | None:
+        """The id of the document that a name stands for: its title, the one spoken of, or the only one."""
+        titles = index.store.titles()
+        if THIS.fullmatch(name):
+            if len(titles) == 1:
+                return titles[0][0]
+            spoken = next((turn.question for turn in reversed(history) if turn.answer), "")
+            hits = self.search(spoken, 1) if spoken else []
+            return hits[0].passage.document if hits else None
+        return named_document(name, titles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,9 +334,72 @@ def _understood(text: str, index: Index) -> Query:
 
 
 def _curated(question: str, leaned: str, written: CuratedAnswer, index: Index, timings: dict[str, float]) -> Answer:
-    source = {"curated_source": written.source, "curated_url": written.url, "standalone": leaned}
+    return Answer(
+        question,
+        written.answer,
+        refused=False,
+        confidence=1.0,
+        evidence=(),
+        mode="curated",
+        degraded=dict(index.degraded),
+        generation=index.generation,
+        timings=timings,
+        standalone=leaned,
+        curated_source=written.source,
+        curated_url=written.url,
+    )
+
+
+def _meta(index: Index, question: str, text: str, timings: dict[str, float], *, refused: bool) -> Answer:
+    """An answer that rests on no passage."""
+    return Answer(question, text, refused, 1.0, (), "meta", dict(index.degraded), index.generation, timings)
+
+
+def _summary(
+    index: Index, question: str, chosen: Sequence[tuple[Passage, Span]], timings: dict[str, float], words: str
+) -> Answer:
+    """The sentences that stand for a document, each cited."""
+    spans: dict[Passage, list[Span]] = {}
+    for passage, span in chosen:
+        spans.setdefault(passage, []).append(span)
+    proof = tuple(
+        _evidence(index, Hit(passage, 1.0), tuple(own), number)
+        for number, (passage, own) in enumerate(spans.items(), start=1)
+    )
+    numbers = {evidence.hit.passage: evidence.number for evidence in proof}
+    said = [f"{passage.text[span.start : span.end].strip()} [{numbers[passage]}]" for passage, span in chosen]
+    text = SUMMED_UP[words].format(title=chosen[0][0].title, count=len(said)) + "\n" + "\n".join(said)
     degraded = dict(index.degraded)
-    return Answer(question, written.answer, False, 1.0, (), "curated", degraded, index.generation, timings, **source)
+    return Answer(question, text, False, 1.0, proof, "summary", degraded, index.generation, timings)
+
+
+def _joined(
+    question: str, leaned: str, asked: several.Parts, answers: Sequence[Answer], timings: dict[str, float]
+) -> Answer:
+    """The answers for several things as one: a line for each, with a piece of evidence each."""
+    words = language(fold(question))
+    lines: list[str] = []
+    proof: list[Evidence] = []
+    for thing, one in zip(asked.things, answers, strict=True):
+        said = REFUSAL[words] if one.refused else one.short or CITED.sub("", one.text)
+        if one.evidence:
+            proof.append(replace(one.evidence[0], number=len(proof) + 1))
+            said += f" [{len(proof)}]"
+        lines.append(f"{thing}{several.COLON[words]}{said}")
+    lines += filter(None, [several.verdict(asked, [one.short for one in answers], words)])
+    degraded = {part: why for one in answers for part, why in one.degraded.items()}
+    return Answer(
+        question,
+        "\n".join(lines),
+        refused=False,
+        confidence=min(one.confidence for one in answers if not one.refused),
+        evidence=tuple(proof),
+        mode=answers[0].mode,
+        degraded=degraded,
+        generation=answers[0].generation,
+        timings=timings,
+        standalone=leaned,
+    )
 
 
 def _proof(index: Index, hits: Sequence[Hit], marked: Sequence[evidence.Marked]) -> tuple[Evidence, ...]:
@@ -300,9 +428,14 @@ def _page(index: Index, passage: Passage, spans: Sequence[Span]) -> int:
     return index.store.page(passage.document, passage.start + spans[0].start)
 
 
-def _refusal(question: str, query: Query) -> str:
-    """The refusal in the language that was typed; a question in pinyin counts as Chinese."""
-    return REFUSAL[language(fold(question) if question != query.text else query.folded)]
+def _refusal(question: str, query: Query, hits: Sequence[Hit], lacking: Iterable[str]) -> str:
+    """The refusal in the language that was typed, with what stands there in place of what was asked for.
+
+    A question in pinyin counts as Chinese.
+    """
+    words = language(fold(question) if question != query.text else query.folded)
+    others = constraints.told(query, [hit.passage for hit in hits], lacking, words)
+    return f"{REFUSAL[words]} {others}".strip() if words == "en" else REFUSAL[words] + others
 
 
 def _answer_text(first: Evidence) -> str:

@@ -122,12 +122,14 @@ class KeptPicture:
 class Term:
     """A word of a query and the terms that may express it in an article, each with a weight from 0 to 1.
 
-    These are a Chinese word itself, or the translations of an English word. `rarity` (0 to 1) says how much it counts.
+    These are a Chinese word itself, the translations of an English word, or the ways to write a number. `rarity` (0 to
+    1) says how much it counts, `number` whether it is a number, a date or a numbered part.
     """
 
     source: str
     alternatives: Mapping[str, float]
     rarity: float
+    number: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,7 @@ class Answer:
 
     `query` is what was typed; `standalone` is the question as it was understood, or "" if that is the same. `short` has
     the words of the first marked sentence that answer by themselves (第14位), "" where the reader is not sure of any.
+    `nearest` has the passages nearest to a question that was refused, three at most; they do not answer it.
     """
 
     query: str
@@ -214,6 +217,7 @@ class Answer:
     curated_url: str = ""
     id: str = ""  # its id in the journal; "" if it was not recorded
     short: str = ""
+    nearest: tuple[Hit, ...] = ()
 
     @property
     def turn(self) -> Turn:
@@ -230,6 +234,7 @@ class Answer:
             "refused": self.refused,
             "confidence": round(self.confidence, 4),
             "evidence": [evidence_to_dict(evidence) for evidence in self.evidence],
+            "nearest": [hit_to_dict(hit) for hit in self.nearest],
             "mode": self.mode,
             "degraded": dict(self.degraded),
             "generation": self.generation,

@@ -26,7 +26,7 @@ from bot.answer import evidence, retrieve, short
 from bot.answer.features import QueryFeatures
 from bot.answer.query import understand
 from bot.evaluation import Question, is_relevant, read_questions
-from bot.index.candidates import Candidates, candidates
+from bot.index.candidates import Candidates
 from bot.pipeline import Bot
 from bot.text.fold import fold
 from bot.text.overlap import exact_match, longest_run_f1
@@ -74,7 +74,8 @@ def _case(bot: Bot, question: Question) -> Case:
     index = bot.live.get()
     query = understand(question.text, index.store.names, index.dictionary)
     vector = retrieve.query_vector(query, bot.embedder)
-    return Case(question, bot, QueryFeatures.from_query(query), vector, candidates(index, query, vector))
+    asked, found = retrieve.looked_up(index, query, vector)
+    return Case(question, bot, asked, vector, found)
 
 
 def print_table(rows: Iterator[tuple[str, dict[str, float]]]) -> int:

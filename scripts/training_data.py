@@ -43,6 +43,12 @@ def read_pairs(data: Path, name: str) -> list[tuple[str, str]]:
     return pairs
 
 
+def read_raw_pairs(data: Path, name: str) -> list[tuple[str, str]]:
+    """All pairs of one set as they stand, in file order."""
+    with lzma.open(data / "pairs" / f"{name}.jsonl.xz", "rt", encoding="utf-8") as lines:
+        return [tuple(json.loads(line)) for line in lines]
+
+
 def read_held_out(data: Path, name: str) -> list[tuple[str, str]]:
     """The pairs of one set that no model was trained on, as they stand."""
     with lzma.open(data / "pairs" / f"{name}.jsonl.xz", "rt", encoding="utf-8") as lines:

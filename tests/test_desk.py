@@ -8,8 +8,9 @@ from dataclasses import asdict
 import pytest
 from conftest import SlowBot
 
+from bot.answer.meta import HELLO
 from bot.channels.claims import Claims
-from bot.channels.desk import FAILED, HELLO, Desk, Inbound
+from bot.channels.desk import FAILED, Desk, Inbound
 from bot.journal import Journal
 from bot.settings import load_settings
 

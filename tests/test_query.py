@@ -47,7 +47,7 @@ def test_a_word_that_happens_to_be_pinyin_is_rather_english():
 
 
 def test_a_name_inside_a_chinese_question_and_an_unknown_word():
-    assert alternatives("hefei的企业")["hefei"] == {"hefei": 1.0, "合肥": 1.0}
+    assert alternatives("hefei的企业")["hefei"].items() >= {"hefei": 1.0, "合肥": 1.0}.items()
     assert alternatives("what is zzyzx")["zzyzx"] == {"zzyzx": 1.0}
 
 

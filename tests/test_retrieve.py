@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.answer import retrieve
-from bot.answer.features import QueryFeatures
 from bot.answer.query import understand
 from bot.index.lexical import Fields, LexicalIndex, LexicalWriter
 from bot.pipeline import Bot
@@ -108,7 +107,7 @@ def test_query_syntax_is_text(bot, question):
 
 def test_without_vectors_the_words_answer_alone(bot):
     query = understand("西安地铁", bot.live.get().store.names)
-    hits = retrieve.search(bot.live.get(), QueryFeatures.from_query(query), None, 3)
+    hits = retrieve.ranked(bot.live.get(), *retrieve.looked_up(bot.live.get(), query, None), 3)
     assert hits[0].passage.document == "city.html"
     assert hits[0].dense is None
 

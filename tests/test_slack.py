@@ -18,9 +18,10 @@ from fastapi.testclient import TestClient
 from slack_api import APP_TOKEN, BOT_TOKEN, slack_api, socket_mode
 from slack_sdk.signature import SignatureVerifier
 
+from bot.answer.meta import HELLO
 from bot.channels import slack
 from bot.channels.claims import Claims
-from bot.channels.desk import HELLO, Reply
+from bot.channels.desk import Reply
 from bot.errors import JournalError
 from bot.journal import Journal
 from bot.settings import load_settings

@@ -16,8 +16,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from wechatpy.crypto import WeChatCrypto
 
+from bot.answer.meta import HELLO
 from bot.channels import wechat
-from bot.channels.desk import HELLO, ONLY_TEXT
+from bot.channels.desk import ONLY_TEXT
 from bot.channels.tencent import Crypto, signature
 from bot.channels.tencent_api import Api
 from bot.errors import SettingsError

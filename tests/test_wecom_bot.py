@@ -13,8 +13,9 @@ from conftest import ShortBot, SlowBot
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
+from bot.answer.meta import HELLO
 from bot.channels import wecom_bot, wecom_connection
-from bot.channels.desk import HELLO, ONLY_TEXT
+from bot.channels.desk import ONLY_TEXT
 from bot.channels.wecom_bot import LATE, SEARCHING, WELCOME, WeComBot, router
 from bot.channels.wecom_connection import Throttle, Timing
 from bot.errors import SettingsError

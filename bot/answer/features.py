@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from bot.types import Passage, Query, Rows
 Vector = npt.NDArray[np.float64]
 
 _LONGEST_HEAD = 40  # characters of a title and of a heading that the reader is shown
+_NUMERALS = re.compile("[〇零一二两三四五六七八九十百千万亿点分之年月日号]{2,}")
 
 WEIGHTS = Path(__file__).parents[1] / "model" / "ranker" / "weights.json"
 SENTENCE_FEATURES = (
@@ -123,12 +124,27 @@ def held(alternatives: Mapping[str, float], folded: str) -> float:
 
 
 def holds(folded: str, term: str) -> bool:
-    """Whether the folded text contains a term: a Chinese one anywhere, a Latin one or a number as a whole word."""
+    """Whether the folded text contains a term: a Chinese one anywhere, a Latin one or a number as a whole."""
     if term not in folded:
         return False
-    if not term.isascii():
-        return not term[0].isdigit() or re.search(rf"(?<![\d.]){re.escape(term)}", folded) is not None
-    return re.search(rf"(?<![a-z0-9]){re.escape(term)}(?![a-z0-9])", folded) is not None
+    pattern = _whole(term)
+    return pattern is None or pattern.search(folded) is not None
+
+
+@lru_cache(maxsize=4096)
+def _whole(term: str) -> re.Pattern[str] | None:
+    """What finds a term as a whole; None for one that may stand anywhere."""
+    before = after = ""
+    if term.isascii():
+        before, after = "(?<![a-z0-9])", "(?![a-z0-9])"
+    if term[0].isdecimal():  # 300 is not in 1,300
+        before += r"(?<!\d)(?<!\d[.,])"
+    if term[-1].isdecimal():  # 3000 is not in 3000万
+        after += r"(?![.,]?\d)(?! ?[百千万亿])"
+    if _NUMERALS.fullmatch(term):  # 一月 is not in 十一月, and 三千 not in 三千五百
+        before += "(?<![〇零一二三四五六七八九十百千万亿])"
+        after += "" if term[-1] in "年月日号%‰" else "(?![〇零一二三四五六七八九十百千万亿])"
+    return re.compile(before + re.escape(term) + after) if before or after else None
 
 
 def coverage(query: Query, folded: str) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from bot.answer import pronouns
 from bot.answer.switched import switched
 from bot.answer.topic import about, compared, is_anybodys, shaped
+from bot.text.courtesy import is_courtesy, without_first_courtesy
 from bot.text.fold import is_chinese
 from bot.text.mentions import ASK, FUNCTION, VERBAL, chunks, is_relational, topics, words
 from bot.text.terms import QUESTION_WORDS
@@ -20,20 +21,6 @@ MAX_TURNS = 3  # how many earlier turns are considered, the most recent first
 _MAX_FOLLOW_UP = 200  # characters; a longer question says by itself what it is about
 _MAX_UNDERSTOOD = 2_000
 _END = " \t\n?？!！.。…,，"
-# Thanks, greetings and remarks are no topic, and in front of a question they say nothing more: 「好的,谢谢。那价格呢?」
-_COURTESY = (
-    r"(?:太[^,，。!！?？]{1,3}(?=[了啦])|(?:真|挺|很|好|有点|这么)(?:[好棒贵多少快慢大小长短久远近]|便宜|不错|简单|麻烦)"
-    r"|(?:非常|十分|太|多)?(?:感谢|谢)|麻烦|辛苦|打扰|不客气|没事|没关系|不好意思|抱歉|对不起|[你您]好|大家好|哈[喽啰]|嗨|在[吗么不]"
-    r"|[早晚]上好|[上下中]午好|早安|晚安|再见|拜拜|好|行|可以|嗯+|哦+|噢+|啊|对|是的|没错|收到|明白|懂|清楚|知道|了解|原来如此|[哈嘿呵]{2,}"
-    r"|(?:many )?thanks|thank you|thx|ok(?:ay)?|hi|hello|hey|good (?:morning|afternoon|evening)|great|good|nice|cool"
-    r"|fine|got it|i see|understood|sure|(?:good)?bye)"
-    r"(?:谢|了|啊|呀|啦|哦|哈|喔|吧|嘞|你们?|您|大家|各位|医生|老师|师傅|小姐|先生|客服|亲|的"
-    r"| (?:you|very much|so much|a lot|there|again)\b)*+"
-)
-_GAP = r"[\s,，.。!！~～、;；]"
-# Possessive, because 200 times 哈 could be cut in more ways than there is time to try.
-_ONLY_COURTESY = re.compile(rf"(?:{_COURTESY}{_GAP}*+)++", re.IGNORECASE)
-_FIRST_COURTESY = re.compile(rf"(?:{_COURTESY}{_GAP}++)++", re.IGNORECASE)
 _LEAD = r"(?:(?:那么?|但是?|可是|所以|请问|又|(?:and|but|so|then|ok(?:ay)?)\b)[\s,，]*)*"
 _TAIL = r"(?:呢|啊|呀|吗|的呢)?[\s?？!！.。…]*"
 
@@ -129,7 +116,7 @@ def standalone(question: str, history: Sequence[Turn]) -> str:
     turns = [turn for turn in reversed(history) if (said := turn.question.strip()) and not _is_courtesy(said)]
     if not turns:
         return question
-    said = _FIRST_COURTESY.sub("", question.strip(), count=1)
+    said = without_first_courtesy(question.strip())
     for rule in (_elliptic, _chosen, pronouns.replaced, switched, _bare):
         understood = rule(said, turns[:MAX_TURNS])
         if understood and len(understood) <= _MAX_UNDERSTOOD:
@@ -146,7 +133,7 @@ def resolved(turns: Iterable[Turn]) -> list[Turn]:
 
 
 def _is_courtesy(said: str) -> bool:
-    return len(said) <= _MAX_FOLLOW_UP and _ONLY_COURTESY.fullmatch(said) is not None
+    return len(said) <= _MAX_FOLLOW_UP and is_courtesy(said)
 
 
 def _elliptic(question: str, turns: list[Turn]) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bot.errors import QueryError
 from bot.text.asking import cut_ordinals, without_asking
 from bot.text.bridge import PINYIN_WEIGHT, bridge_english, english_words
+from bot.text.canonical import cut_numbers
+from bot.text.courtesy import unwrapped
 from bot.text.dictionary import NO_DICTIONARY, Dictionary
 from bot.text.fold import HAN, fold, is_chinese
+from bot.text.names import chinese_names
 from bot.text.pinyin import Names, spelled_question
-from bot.text.terms import content_words, rarity
+from bot.text.terms import NUMBER_RARITY, content_words, rarity
 from bot.types import Query, Term
 
 # An English question that may contain a Chinese name: "What was 北京冬奥会's slogan?"
@@ -38,7 +43,8 @@ def checked_question(question: str, limit: int) -> str:
             f"问题太长：{length} 字，最多 {limit} 字",
             f"the question is too long: {length} characters, at most {limit}",
         )
-    if not re.search(rf"[\w{HAN}]", folded):  # HAN, because \w of Python 3.11 lacks the newest Han characters
+    # HAN, because \w of Python 3.11 lacks the newest Han characters; 👍 says something too.
+    if not re.search(rf"[\w{HAN}]", folded) and not any(unicodedata.category(letter) == "So" for letter in folded):
         raise QueryError("问题是空的", "the question is empty", "输入一句话 / type a sentence")
     return cleaned
 
@@ -48,19 +54,23 @@ def understand(question: str, names: Names, dictionary: Dictionary = NO_DICTIONA
 
     Terms from the dictionary come first, then Chinese terms in reading order, then bridged ones.
     """
-    folded = " ".join(fold(question).split())
+    folded = unwrapped(" ".join(fold(question).split()))
     folded = spelled_question(folded, names) or folded
     own_words, left = dictionary.named(folded)
     ordinals, left = cut_ordinals(left)
-    left = without_asking(left)
-    numbered = [Term(source, ways, rarity(source)) for source, ways in ordinals.items()]
+    amounts, left = cut_numbers(without_asking(left))
+    numbered = [Term(source, ways, rarity(source), number=True) for source, ways in ordinals.items()]
+    numbered += [Term(source, ways, NUMBER_RARITY, number=True) for source, ways in amounts.items()]
     terms = numbered + [Term(word, {word: 1.0}, rarity(word)) for word in content_words(left) if is_chinese(word)]
     latin = [word for word in dict.fromkeys(content_words(left)) if not is_chinese(word)]
     if not latin and not own_words:
         return Query(question, folded, tuple(terms), folded)
     if is_chinese(folded) and not _ENGLISH_QUESTION.match(folded):
-        # A Latin name or code in a Chinese question counts as it is, or by its pinyin.
-        bridged = [_own_term(word, {term: PINYIN_WEIGHT for term in names.get(word, ())}) for word in latin]
+        # A Latin name or code in a Chinese question counts as it is, by its Chinese name, or by its pinyin.
+        bridged = [
+            _own_term(word, dict.fromkeys((*chinese_names(word), *names.get(word, ())), PINYIN_WEIGHT))
+            for word in latin
+        ]
     else:
         bridged = bridge_english(english_words(left), names)
         covered = {word for term in bridged for word in term.source.split()}
@@ -70,6 +80,15 @@ def understand(question: str, names: Names, dictionary: Dictionary = NO_DICTIONA
     others = tuple(dict.fromkeys(other for name in own_words for other in dictionary.others(name)))
     best = filter(None, (_best_translation(term) for term in bridged))
     return Query(question, folded, (*own, *terms, *bridged), " ".join([folded, *others, *best]), others)
+
+
+def named_in_full(query: Query, names: Mapping[str, str]) -> Query:
+    """The query with each of its abbreviations as one term, which the full name expresses too."""
+    if not names:
+        return query
+    terms = [term for term in query.terms if not any(term.source in short for short in names)]
+    own = [Term(short, {short: 1.0, name: 1.0}, max(rarity(short), rarity(name))) for short, name in names.items()]
+    return replace(query, terms=(*own, *terms), translated=" ".join([query.translated, *names.values()]))
 
 
 def _best_translation(term: Term) -> str:

@@ -12,13 +12,15 @@ from functools import cache
 from pathlib import Path
 
 from bot.answer.evidence import Marked
-from bot.answer.features import PASSAGE_FEATURES, SENTENCE_FEATURES, coverage, held
+from bot.answer.features import PASSAGE_FEATURES, SENTENCE_FEATURES, coverage, held, letters
 from bot.text.fold import fold, language
-from bot.types import Hit, Passage, Query
+from bot.types import Hit, Passage, Query, Term
 
 FOLDER = Path(__file__).parents[1] / "model" / "refusal"
 WEIGHTS, WITHOUT_READER = FOLDER / "weights.json", FOLDER / "without_reader.json"
 Weights = Mapping[str, Mapping[str, float]]  # language -> signal -> weight
+# The confidence, at least, in what stands below a heading that asks the same: ### 电子发票要打印吗?
+_AS_HEADING = 0.9
 BY_WORDS = ("coverage", "sentence", "pairs", "run", "cosine", "rarest_missing", "number_missing")
 BY_READER = ("worth", "words")
 SIGNALS = (*BY_WORDS, *BY_READER)
@@ -41,7 +43,7 @@ def signals(query: Query, hit: Hit, marked: Marked) -> dict[str, float]:
         "cosine": hit.dense or 0.0,
         "rarest_missing": max((term.rarity * share for term, share in missing), default=1.0),
         # A question about 2023年奥斯卡 is not answered by the Oscars of 2002, however similar the rest is.
-        "number_missing": max((share for term, share in missing if term.source[0].isdigit()), default=0.0),
+        "number_missing": max((share for term, share in missing if _is_number(term)), default=0.0),
     }
     if marked.read is not None:
         found |= {"worth": marked.read.squashed, "words": marked.words.certainty if marked.words else 0.0}
@@ -59,8 +61,14 @@ def confidence(query: Query, hits: list[Hit], marked: Marked | None, weights: We
     if marked.read is None:
         return by_words
     read = _probability(weights[spoken], found)
+    if letters(fold(hits[0].passage.heading)) == letters(query.folded):
+        return max(read, _AS_HEADING)
     # The reader does not see titles, as what the line 保质期: 18个月 is about, or which words of a question they have.
     return max(read, by_words) if marked.named or _titled(query, hits[0].passage) else read
+
+
+def _is_number(term: Term) -> bool:
+    return term.number or term.source[0].isdecimal()
 
 
 def _titled(query: Query, passage: Passage) -> bool:

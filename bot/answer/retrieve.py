@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from bot.answer import features
 from bot.answer.features import PassageFeatures, QueryFeatures
+from bot.answer.query import named_in_full
 from bot.answer.reader.reader import Reader
 from bot.index.candidates import LEGS, Candidates, candidates
 from bot.index.opened import Index
+from bot.text.abbreviations import abbreviated
 from bot.text.fold import fold, is_chinese
-from bot.types import Embedder, Hit, Passage, Query, Rows, Vectors
+from bot.types import Embedder, Hit, Passage, Query, Rows, Term, Vectors
 
 # How many points of BM25 a cosine of 1 is worth. On the visible sets this sum beat reciprocal ranks, best-score and z
 # normalisation (scripts/EXPERIMENTS.md, Fusion: fixed ways).
@@ -31,6 +33,8 @@ HALF_POINTS = 5.0
 # What a field counts for that bears the name of what is asked for, in points as the learned score has them. It decides
 # between passages of one document that hold the same names: the ranker was fitted on prose, which has no fields.
 _FIELD = 1.0
+# What a heading counts for that asks the same as the question: its answer stands below it.
+_AS_HEADING = 10.0
 # What a passage loses that is a single line without a sentence or a value, as the name of a page: it repeats the words
 # of a question and says nothing. Such lines were the first hits of 4 of the 150 questions of rgb_zh.
 _FRAGMENT = 1.5
@@ -39,8 +43,12 @@ _LONGEST_FRAGMENT = 80
 # What the reader's certainty that a passage answers counts for, in points of the learned score and of the fused one. In
 # English only its yes counts: its no put the right passage of qingdao's six questions behind others four times.
 _READ_POINTS, _READ_ENGLISH_POINTS = 4.0, 1.0
-# Two passages with at least this share of common character pairs count as the same; the better one is shown.
+# Two passages with the same numbers and at least this share of common character pairs count as the same; the better one
+# is shown.
 _SAME = 0.8
+_DIGITS = re.compile(r"\d+")
+# How many passages are searched for the names that a question abbreviates with words that the corpus lacks.
+_NAMES_IN = 10
 
 
 def query_vector(query: Query, embedder: Embedder) -> Vectors:
@@ -48,19 +56,25 @@ def query_vector(query: Query, embedder: Embedder) -> Vectors:
     return embedder.encode_query(" ".join([query.folded, *query.other_names]))
 
 
-def search(
-    index: Index,
-    asked: QueryFeatures,
-    vector: Vectors | None,
-    k: int,
-    legs: tuple[str, ...] = LEGS,
-    reader: Reader | None = None,
-) -> list[Hit]:
-    """The `k` best hits, best first, without near-duplicates. `legs` can select a single leg, for comparison.
+def looked_up(
+    index: Index, query: Query, vector: Vectors | None, legs: tuple[str, ...] = LEGS
+) -> tuple[QueryFeatures, Candidates]:
+    """The query with its candidates; what it abbreviates goes by its name in the passages that were found.
 
-    Without a vector or a readable vector file, only the lexical leg is used.
+    `legs` can select a single leg, for comparison. Without a vector or a readable vector file, only the lexical leg is
+    used.
     """
-    return ranked(index, asked, candidates(index, asked.query, vector, legs), k, reader, read=len(legs) > 1)
+    found = candidates(index, query, vector, legs)
+    if any(is_chinese(term.source) and not term.number and not _is_known(index, term) for term in query.terms):
+        texts = [fold(one.text) for one in index.store.passages(_best_first(fuse(query, found))[:_NAMES_IN])]
+        if names := abbreviated(query.folded, texts):
+            query = named_in_full(query, names)
+            found = candidates(index, query, vector, legs)
+    return QueryFeatures.from_query(query), found
+
+
+def _is_known(index: Index, term: Term) -> bool:
+    return any(map(index.lexical.knows, term.alternatives))
 
 
 def ranked(
@@ -118,6 +132,9 @@ def _reordered(
         for row, one in zip(few, reader.read(asked, list(few.values())), strict=True):
             if one is not None:
                 scores[row] += _READ_POINTS * one.squashed if chinese else _READ_ENGLISH_POINTS * max(0.0, one.squashed)
+    for row, passage in few.items():
+        if passage.heading and features.letters(fold(passage.heading)) == features.letters(asked.query.folded):
+            scores[row] += _AS_HEADING
     return scores
 
 
@@ -164,8 +181,12 @@ def _best_first(scores: dict[int, float]) -> list[int]:
 def _distinct(asked: QueryFeatures, passages: dict[int, Passage]) -> list[int]:
     """The rows without those whose passage is a near-duplicate of an earlier one."""
     read = [(asked.readings.get(passage), passage) for passage in passages.values()]
-    sizes, common = _pairs(["".join(one.folded) if one else fold(passage.text) for one, passage in read])
-    same = common >= _SAME * np.maximum(1, np.minimum.outer(sizes, sizes))
+    texts = ["".join(one.folded) if one else fold(passage.text) for one, passage in read]
+    sizes, common = _pairs(texts)
+    # Documents of one template differ in little but their numbers, which is what is asked for.
+    numbers = [frozenset(_DIGITS.findall(text)) for text in texts]
+    alike = np.array([[one == other for other in numbers] for one in numbers]).reshape(len(texts), len(texts))
+    same = alike & (common >= _SAME * np.maximum(1, np.minimum.outer(sizes, sizes)))
     kept: list[int] = []
     for i in range(len(read)):
         if not same[i, kept].any():

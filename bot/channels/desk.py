@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from bot.answer.followup import MAX_TURNS
+from bot.answer.meta import meta, said_to
 from bot.channels.claims import Claims
 from bot.errors import JournalError, WenquError
 from bot.journal import FILE, Journal, storable
@@ -35,18 +36,11 @@ _FRESH_SECONDS = 600.0
 _MAX_CONVERSATIONS = 2_000
 # A signed request may be this old or this far ahead: a clock that is off by more is a fault of its own.
 SIGNED_SECONDS = 300
-HELLO = {
-    "zh": "你好，我是问渠。直接提问，我从文章里找出答案，标出证据；文章里没有的，我会说没有。",
-    "en": "Hello, I am Wenqu. Ask me anything: I find the answer in the articles, mark the evidence, and say so "
-    "when they hold none.",
-}
 ONLY_TEXT = "暂时只能读文字，请把问题打出来发给我。"
 FAILED = {
     "zh": "出了点问题，没能回答。请稍后再问一次。",
     "en": "Something went wrong and there is no answer. Please ask again later.",
 }
-# Of folded text: 「你好！」 and ＨＥＬＬＯ are greetings too.
-_GREETING = re.compile(r"(?:你好|您好|嗨|在吗|在么|早上好|下午好|晚上好|帮助|hi|hello|hey|help|/help)[\s!.?~,。]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +185,8 @@ class Desk:
         `reply_id` is for a channel that must name the reply before there is one.
         """
         words = language(fold(inbound.text))
-        if _GREETING.fullmatch(fold(inbound.text).strip()):
-            return Reply("", HELLO[words])
+        if (about := meta(inbound.text)) and about.small_talk:  # nothing is asked, so nothing is recorded
+            return Reply("", said_to(about, words))
         try:
             history = self._memory.turns(inbound)
             run = asyncio.get_running_loop().run_in_executor

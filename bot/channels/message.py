@@ -14,9 +14,10 @@ from bot.answer.excerpt import curated_label, pieces, source_name
 from bot.text.fold import fold, language
 from bot.text.printable import one_line, printable
 from bot.text.sentences import sentences
-from bot.types import Answer, Evidence
+from bot.types import Answer, Evidence, Hit, Passage
 
 SOURCES = {"zh": "来源", "en": "Sources"}
+NEAREST = {"zh": "最接近的段落", "en": "The nearest passages"}
 UNDERSTOOD = {"zh": "（理解为:{}）", "en": "(understood as: {})"}
 WITHOUT_MODEL = {
     "zh": "大模型暂时不可用，以下是检索到的原文段落。",
@@ -87,8 +88,9 @@ def render(answer: Answer, markup: Markup, public_url: str = "") -> str:
         text = f"{markup.strong(markup.escape(one_line(answer.short)))}\n\n{text}"
     if answer.standalone:
         text = f"{UNDERSTOOD[words].format(markup.escape(one_line(answer.standalone)))}\n\n{text}"
-    if answer.refused:
-        return text
+    if answer.refused or answer.mode == "meta":
+        near = [_named(hit, markup, public_url, words) for hit in answer.nearest]
+        return "\n".join([f"{text}\n\n{NEAREST[words]}:", *near]) if near else text
     if answer.mode == "passages_only":
         text = f"{WITHOUT_MODEL[words]}\n\n{text}"
     if answer.curated_source:
@@ -99,6 +101,12 @@ def render(answer: Answer, markup: Markup, public_url: str = "") -> str:
     return "\n\n".join(
         [text, f"{label}:", *(source(evidence, markup, public_url, words) for evidence in answer.evidence)]
     )
+
+
+def _named(hit: Hit, markup: Markup, public_url: str, words: str) -> str:
+    """A passage that does not answer, by its name."""
+    name = markup.escape(source_name(hit, hit.passage.page, words))
+    return f"· {markup.link(name, passage_url(hit.passage, public_url)) if public_url else name}"
 
 
 def source(evidence: Evidence, markup: Markup, public_url: str, words: str) -> str:
@@ -118,7 +126,12 @@ def source(evidence: Evidence, markup: Markup, public_url: str, words: str) -> s
 def source_url(evidence: Evidence, public_url: str) -> str:
     """The address of the page that shows the article with the evidence marked."""
     spans = ",".join(f"{span.start}-{span.end}" for span in evidence.spans)
-    return f"{public_url.rstrip('/')}/source/{quote(evidence.hit.passage.id, safe='')}?mark={spans}#cited"
+    return f"{passage_url(evidence.hit.passage, public_url)}?mark={spans}#cited"
+
+
+def passage_url(passage: Passage, public_url: str) -> str:
+    """The address of the page that shows the article of a passage."""
+    return f"{public_url.rstrip('/')}/source/{quote(passage.id, safe='')}"
 
 
 def pages(text: str, limit: int, reserve: int = 0) -> list[str]:

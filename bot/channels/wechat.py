@@ -18,7 +18,8 @@ import httpx
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from bot.channels.desk import FAILED, HELLO, ONLY_TEXT, Desk, Inbound
+from bot.answer.meta import HELLO
+from bot.channels.desk import FAILED, ONLY_TEXT, Desk, Inbound
 from bot.channels.message import PLAIN, pages, render
 from bot.channels.tencent import (
     Crypto,

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from bot.channels.desk import HELLO, ONLY_TEXT, Desk, Inbound
+from bot.answer.meta import HELLO
+from bot.channels.desk import ONLY_TEXT, Desk, Inbound
 from bot.channels.message import PLAIN, pages, render
 from bot.channels.tencent import Crypto, Refused, inbound, opened, parse, refusal, replay_key
 from bot.channels.tencent_api import Api

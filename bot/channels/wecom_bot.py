@@ -13,7 +13,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from bot.channels.desk import HELLO, ONLY_TEXT, Desk, Inbound, Reply
+from bot.answer.meta import HELLO
+from bot.channels.desk import ONLY_TEXT, Desk, Inbound, Reply
 from bot.channels.message import MARKDOWN, pages, render
 from bot.channels.wecom_connection import URL, Connection, Lost, Rejected, Throttle, Timing, at, text_at
 from bot.errors import JournalError, SettingsError

@@ -45,6 +45,10 @@ def render_answer(console: Console, answer: Answer, blocks: Blocks = no_blocks, 
         console.print(Text(printable(curated_label(answer) + answer.curated_source + url), style="dim"))
     for part, reason in answer.degraded.items():
         console.print(Text(f"({part}: {reason})", style="dim"))
+    if answer.nearest:
+        console.print(Text("最接近的段落 / the nearest passages:", style="dim"))
+    for hit in answer.nearest:
+        console.print(Text(f"· {source_name(hit, hit.passage.page)}", style="dim"))
     for evidence in answer.evidence:
         console.print()
         console.print(_heading(f"[{evidence.number}] ", evidence.hit, evidence.page))

@@ -20,6 +20,7 @@ from bot.corpus.scan import ANSWERS
 from bot.errors import ReadError
 from bot.text.answer_type import AnswerType
 from bot.text.bridge import stem
+from bot.text.courtesy import unwrapped
 from bot.text.dictionary import NO_DICTIONARY, Dictionary, Problem
 from bot.text.encoding import decode
 from bot.text.fold import fold, is_chinese, language
@@ -30,11 +31,6 @@ FILE, _VECTORS = "answers.json", "answers.npy"
 # The mean of the cosine and the share of common words, weighted by rarity, from which two questions are the same.
 # At 0.8, 1 of 1,000 near misses is taken for the same question (scripts/EXPERIMENTS.md, Curated answers).
 THRESHOLD = 0.8
-_OPENING = re.compile(
-    r"^(?:(?:请问|请教|你好|您好|我很好奇|please|tell me|do you know"
-    r"|(?:你|您|你们|有谁|谁|有人|有没有人|我想|我很?想要?|想|我)(?:知道|了解|清楚|问)(?:一下|下)?"
-    r"|(?:你|您)?(?:可以|能|可不可以|能不能)?请?告诉(?:我|一下)+)[\s,:。!?~]*)+(?=.*\w)"
-)
 # A point between digits and the signs in C++, C# and 5% are not punctuation.
 _PUNCTUATION = re.compile(r"(?<!\d)\.|\.(?!\d)|[^\w+#%.]")
 _PARTICLES = re.compile(r"[吗呢吧啊呀嘛]+$")
@@ -69,7 +65,7 @@ class Shape:
     @classmethod
     def from_question(cls, folded: str, dictionary: Dictionary) -> Shape:
         """The shape of a folded question; all names of one thing are reduced to the same one."""
-        asked = _OPENING.sub("", folded)
+        asked = unwrapped(folded)
         own, left = dictionary.named(asked)
         names = [min(name, *dictionary.others(name)) for name in own] if own else []
         plain = (word if is_chinese(word) else stem(word) for word in content_words(left))
@@ -101,7 +97,7 @@ class Shape:
 
 def question_key(question: str) -> str:
     """The question without differences of script, case, punctuation, politeness and final particles."""
-    asked = _OPENING.sub("", " ".join(fold(question).split()))
+    asked = unwrapped(" ".join(fold(question).split()))
     bare = _PUNCTUATION.sub("", asked)
     return _PARTICLES.sub("", bare) or bare
 

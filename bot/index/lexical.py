@@ -19,6 +19,7 @@ from pathlib import Path
 import tantivy
 
 from bot.errors import IndexDamaged, IndexUnwritable
+from bot.text.canonical import canonical_tokens
 from bot.text.dictionary import NO_DICTIONARY, Dictionary
 from bot.text.fold import fold
 from bot.text.terms import bigrams, content_bigrams
@@ -78,6 +79,10 @@ class Fields:
         body, title, heading, file = map(dictionary.words, (folded, *others))
         # A file is often named after its title, whose words must not count twice.
         file = [word for word in file if word not in title]
+        body, title, heading, file = (
+            [*found, *canonical_tokens(text)]
+            for found, text in zip((body, title, heading, file), (folded, *others), strict=True)
+        )
         return cls(_tokens(body), _tokens(title), _tokens(heading), _tokens(file), " ".join(bigrams(folded)))
 
 
@@ -170,6 +175,10 @@ class LexicalIndex:
             ((int(row or 0), float(score)) for row, (score, _) in zip(found_rows, found, strict=True)),
             key=lambda x: (-x[1], x[0]),
         )
+
+    def knows(self, term: str) -> bool:
+        """Whether any passage has the term."""
+        return any(self._frequencies(term))
 
     def _clause(self, field: str, term: str, weight: float) -> tantivy.Query:
         return tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, _tokens([term]), "freq"), weight)

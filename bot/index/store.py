@@ -187,6 +187,14 @@ class Store:
         left_out = tuple(self._left_out(identity))
         return Document(identity, title, text, path, blocks, tuple(json.loads(pages)), left_out)
 
+    def titles(self) -> list[tuple[str, str]]:
+        """The id and the title of each document, in the order of the ids."""
+        return sorted(self._each("SELECT id, title FROM {part}.documents WHERE id NOT IN {documents}"))
+
+    def passages_of(self, document: str) -> list[Passage]:
+        """The passages of a document in reading order."""
+        return [passage for _, passage in sorted(self._passages("p.document = ?", (document,)).items())]
+
     def page(self, document: str, offset: int) -> int:
         """The page of an offset in a document, from 1; 0 in one without pages."""
         query = "SELECT pages FROM {part}.documents WHERE id = ? AND id NOT IN {documents}"

@@ -11,8 +11,10 @@ from bot.text.numerals import chinese
 _NUMERAL = "[〇零一二两三四五六七八九十百]"
 # Measures after 多少 and 几 that an answer replaces: 多少度 by 95摄氏度, 多少钱 by 880元, 几点 by 九时.
 _MEASURES = "块钱|钱|块|度|点钟|点"
+# Which of several versions is meant; the documents seldom say it of themselves.
+LATEST = "(?:最新|现行)(?:版本?)?的?"
 _ASKING = re.compile(
-    rf"(?P<measured>(?:多少|几)(?:{_MEASURES}))|(?:多长|多久|多少)时间|(?:主要)?(?:内容|意思)(?=是什么|有哪些|包括什么|讲什么)"
+    rf"{LATEST}|(?P<measured>(?:多少|几)(?:{_MEASURES}))|(?:多长|多久|多少)时间|(?:主要)?(?:内容|意思)(?=是什么|有哪些|包括什么|讲什么)"
 )
 _HAN = re.compile("[\u4e00-\u9fff]")
 # 第三步, 第32条, 第二回: what parts of documents are called. Steps and points of a list often have only the number.

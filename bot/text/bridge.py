@@ -1,7 +1,7 @@
 """English to Chinese: each English word becomes the weighted Chinese terms that may translate it.
 
-Words go through a learned table (`bot/model/bridge`, made by `scripts/train_bridge.py`); names go through the pinyin
-of the corpus's own words: "Hefei" finds 合肥 because some article contains 合肥.
+Words go through a learned table (`bot/model/bridge`, made by `scripts/train_bridge.py`), names through a table of names
+(`bot/model/names`) and the pinyin of the corpus's own words: "Hefei" finds 合肥 because some article contains 合肥.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from bot.text.names import MOST_WORDS, chinese_names
 from bot.text.pinyin import Names, named
 from bot.text.terms import QUESTION_WORDS, rarity
 from bot.types import Term
@@ -83,8 +84,12 @@ def _bridged_term(source: str, translations: Mapping[str, float]) -> Term:
 
 def _longest_match(words: list[str], position: int, names: Names) -> tuple[int, dict[str, float]]:
     """How many words from `position` on form one term, and its translations with weights of at most 1."""
-    for length in range(min(_MAX_PINYIN_WORDS, len(words) - position), 1, -1):
+    for length in range(min(MOST_WORDS, len(words) - position), 1, -1):
         part = words[position : position + length]
+        if known := chinese_names(" ".join(part)):
+            return length, dict.fromkeys(known, 1.0)
+        if length > _MAX_PINYIN_WORDS:
+            continue
         if spelled := named(part, names):
             return length, dict.fromkeys(spelled, PINYIN_WEIGHT)
         if length == 2 and (found := _look_up("phrase", " ".join(part))):
@@ -92,8 +97,10 @@ def _longest_match(words: list[str], position: int, names: Names) -> tuple[int, 
             return 2, {**parts, **_scaled(found)}
     word = words[position]
     translations = _translations(word)
-    read = () if word in QUESTION_WORDS else named([word], names)
-    return 1, {**translations, **{name: _pinyin_weight(name, translations) for name in read}}
+    if word in QUESTION_WORDS:
+        return 1, translations
+    read = {name: _pinyin_weight(name, translations) for name in named([word], names)}
+    return 1, {**translations, **read, **dict.fromkeys(chinese_names(word), 1.0)}
 
 
 def _pinyin_weight(name: str, translations: Mapping[str, float]) -> float:

@@ -26,10 +26,10 @@ def numbers(folded: str, least: int = 1) -> Iterator[tuple[float, ...]]:
         yield (value * _UNITS[unit], value) if unit else (value,)
     for run in _NUMERALS.findall(folded):
         if len(run) >= least:
-            yield (_numeral(run),)
+            yield (numeral(run),)
 
 
-def _numeral(run: str) -> float:
+def numeral(run: str) -> float:
     """The value of Chinese numerals: 三万六千 is 36000, 三亿五千万 is 350000000, 二〇一一 is 2011, 一千二 is 1200."""
     total = section = digit = 0
     short = 1  # what a last digit counts: in 一千二 hundreds, in 一千零二 ones

@@ -10,9 +10,13 @@ _ROMAN = (
 
 
 def chinese(value: int, digits: str = _DIGITS, units: tuple[str, str, str] = ("十", "百", "千")) -> str:
-    """A number below 100,000,000 in Chinese: 一百零一. With the common digits 10 to 19 begin with 十."""
-    if value >= 10**8:
+    """A number below 1,000,000,000,000 in Chinese: 一百零一. With the common digits 10 to 19 begin with 十."""
+    if value >= 10**12:
         return str(value)
+    if value >= 10**8:
+        high, low = divmod(value, 10**8)
+        rest = "" if not low else (digits[0] if low < 10**7 else "") + chinese(low, digits, units)
+        return f"{chinese(high, digits, units)}亿{rest}"
     if value >= 10**4:
         high, low = divmod(value, 10**4)
         rest = "" if not low else (digits[0] if low < 1000 else "") + _below_10000(low, digits, units)

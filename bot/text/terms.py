@@ -85,7 +85,7 @@ def _cut(folded: str) -> Iterator[str]:
 # A word of frequency 1 in jieba's dictionary, ln(60 million / 1) rounded down, has rarity 1.
 _RAREST = 17.0
 # The rarity of numbers and Latin words, which jieba's dictionary lacks: that of a Chinese word of frequency 600.
-_OUTSIDE = 0.68
+NUMBER_RARITY = 0.68
 
 
 @lru_cache(maxsize=65_536)
@@ -98,5 +98,5 @@ def rarity(term: str) -> float:
     if frequency := segmenter.frequency(term):
         return min(1.0, math.log(segmenter.TOTAL / frequency) / _RAREST)
     if not HAN_WORD.search(term):
-        return _OUTSIDE
+        return NUMBER_RARITY
     return 1.0 if len(term) > 1 else 0.5

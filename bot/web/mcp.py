@@ -81,6 +81,15 @@ class Source(BaseModel):
     page: int = 0
 
 
+class Nearest(BaseModel):
+    """A passage near to a question that the articles do not answer."""
+
+    id: str
+    article: str
+    title: str
+    heading: str
+
+
 class Answered(BaseModel):
     """An answer, or the words that decline one."""
 
@@ -89,6 +98,7 @@ class Answered(BaseModel):
     refused: bool
     confidence: float
     sources: list[Source]
+    nearest: list[Nearest]  # to a refused question, three at most; they do not answer it
     curated_source: str  # of an answer that people wrote, which has no other sources
 
 
@@ -197,12 +207,17 @@ def _answered(answer: Answer, url: str) -> Answered:
                 page=evidence.page,
             )
         )
+    nearest = [
+        Nearest(id=one.id, article=one.document, title=printable(one.title), heading=printable(one.heading))
+        for one in (hit.passage for hit in answer.nearest)
+    ]
     return Answered(
         short=printable(answer.short),
         answer=printable(answer.text),
         refused=answer.refused,
         confidence=round(answer.confidence, 4),
         sources=sources,
+        nearest=nearest,
         curated_source=printable(answer.curated_source),
     )
 

@@ -164,7 +164,7 @@ async def _events(lines: list[str]) -> AsyncIterator[bytes]:
 def _reply(answer: Answer, url: str) -> Completion:
     """The answer as Markdown with its sources, each of them cited at its [n]."""
     content = render(answer, MARKDOWN, url)
-    if answer.refused:
+    if answer.refused or not answer.evidence:
         return Completion(content)
     words = language(fold(answer.query))
     blocks = [source(evidence, MARKDOWN, url, words) for evidence in answer.evidence]

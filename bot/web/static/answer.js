@@ -4,7 +4,7 @@ import { explain, rate } from "./api.js";
 import { card } from "./card.js";
 import { announce, button, element, say } from "./dom.js";
 import { known, text } from "./i18n.js";
-import { address, place } from "./reader.js";
+import { address, name, place, read } from "./reader.js";
 import { once } from "./why.js";
 
 const CITED = /\[(\d{1,2})\]/;
@@ -50,13 +50,14 @@ export function turn(question) {
     begun = true;
     const understood = typeof done.standalone === "string" && done.standalone !== question ? done.standalone : "";
     if (understood) explained = once(() => explain(understood));
-    root.classList.toggle("refused", Boolean(done.refused));
+    root.classList.toggle("refused", done.refused && done.mode !== "meta");
     answer.replaceChildren(...withCitations(done.text, sources));
     showSources(done.evidence);
     showShort(done.short);
     notes.replaceChildren(...remarks(done, understood));
     answer.after(actions(done, verdict, onVerdict));
     (done.refused ? answer : asked).after(notes);
+    if (done.nearest?.length) notes.after(near(done.nearest));
   }
 
   /** What went wrong, with a way to try again; a stopped answer keeps what had arrived. */
@@ -118,10 +119,23 @@ function remarks(done, understood) {
     if (done.mode === "curated" && typeof done.curated_source === "string") line.append(" · ", element("bdi", "", done.curated_source));
     lines.push(line);
   }
-  if (done.refused) lines.push(say("p", "note", "declined"));
+  if (done.refused && done.mode !== "meta") lines.push(say("p", "note", "declined"));
   const reasons = Object.values(done.degraded ?? {}).filter((reason) => typeof reason === "string");
   if (reasons.length) lines.push(element("p", "note", reasons.join(" ")));
   return lines;
+}
+
+/** The passages nearest to a question that none answers, each of which opens its article. */
+function near(hits) {
+  const list = element("ul", "nearest");
+  for (const hit of hits) {
+    const evidence = { ...hit, spans: [], page: hit.passage.page };
+    const open = element("button", "", element("bdi", "", name(evidence)));
+    open.type = "button";
+    open.addEventListener("click", () => read(evidence));
+    list.append(element("li", "", open));
+  }
+  return element("div", "near", say("p", "note", "nearest"), list);
 }
 
 function actions(done, verdict, onVerdict) {

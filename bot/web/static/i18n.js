@@ -20,8 +20,10 @@ const TEXTS = {
     offline: "连不上服务,请确认它正在运行。", lost: "没有送到。", back: "已重新连上。", stopped: "已停止。",
     broken: "回答没有收完。", odd: "服务器出错了", waiting: "正在读取…",
     mode_llm: "由语言模型根据下列出处组织文字", mode_passages_only: "语言模型没有用上,直接给出原文",
-    mode_curated: "人工审定的回答", mode_lexical_only: "只用了字词检索", mode_stale_generation: "用的是上一版索引",
+    mode_curated: "人工审定的回答", mode_summary: "自动摘要:都是原文里的句子",
+    mode_lexical_only: "只用了字词检索", mode_stale_generation: "用的是上一版索引",
     theme_auto: "明暗随系统", theme_light: "亮色", theme_dark: "暗色", declined: "可以换个说法,或者问得更具体。",
+    nearest: "最接近的段落:",
     manual: "使用手册",
   },
   en: {
@@ -46,10 +48,11 @@ const TEXTS = {
     broken: "The answer broke off.", odd: "The server failed", waiting: "Loading…",
     mode_llm: "Worded by a language model from the sources below",
     mode_passages_only: "The language model was not available: the passage itself answers",
-    mode_curated: "An answer approved by a person", mode_lexical_only: "Found by words alone",
+    mode_curated: "An answer approved by a person", mode_summary: "A summary made of the document's own sentences",
+    mode_lexical_only: "Found by words alone",
     mode_stale_generation: "Answered from the previous index",
     theme_auto: "Theme: system", theme_light: "Theme: light", theme_dark: "Theme: dark",
-    declined: "Try other words, or a more precise question.", manual: "Manual",
+    declined: "Try other words, or a more precise question.", nearest: "The nearest passages:", manual: "Manual",
   },
 };
 
