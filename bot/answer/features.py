@@ -26,9 +26,6 @@ from bot.types import Passage, Query, Rows
 
 Vector = npt.NDArray[np.float64]
 
-_LONGEST_HEAD = 40  # characters of a title and of a heading that the reader is shown
-_NUMERALS = re.compile("[〇零一二两三四五六七八九十百千万亿点分之年月日号]{2,}")
-
 WEIGHTS = Path(__file__).parents[1] / "model" / "ranker" / "weights.json"
 SENTENCE_FEATURES = (
     "overlap",  # share of the query's terms that the sentence contains, weighted by rarity
@@ -58,6 +55,8 @@ PASSAGE_FEATURES = (
     "opening",  # 1 if it is the beginning of its article
     "size",  # characters / 500
 )
+_LONGEST_HEAD = 40  # characters of a title and of a heading that the reader is shown
+_NUMERALS = re.compile("[〇零一二两三四五六七八九十百千万亿点分之年月日号]{2,}")
 
 
 @dataclass(frozen=True, slots=True)
