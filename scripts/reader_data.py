@@ -184,7 +184,18 @@ _OWN: dict[str, list[Passage]] = {}
 
 # ------------------------------------------------------------------------------------------- what is asked of others
 
-_IN_TURN = ("甲乙丙丁戊", "东西南北", "一二三四五六七八九十", "abcde", "ABCDE", "春夏秋冬", "男女", "父母", "夫妻", "省市")
+_IN_TURN = (
+    "甲乙丙丁戊",
+    "东西南北",
+    "一二三四五六七八九十",
+    "abcde",
+    "ABCDE",
+    "春夏秋冬",
+    "男女",
+    "父母",
+    "夫妻",
+    "省市",
+)
 _NUMBER = re.compile(r"\d+")
 
 
@@ -216,6 +227,7 @@ def about_another(asked: Asked, pool: list[str], rng: random.Random) -> str:
         if changed != question and beside not in context and (len(other) < 2 or other not in context):
             return changed
     return ""
+
 
 # ------------------------------------------------------------------------------------------------------------- clozes
 
@@ -422,7 +434,7 @@ def parallel(data: Path, embedder: StaticEmbedder, part: int, parts: int, rng: r
 
 
 def _asked_in_english(sentence: str, rng: random.Random) -> str:
-    """An English sentence as a question might have it: sometimes with a question word, some words or a number left out."""
+    """An English sentence as a question might have it: with a question word, without some words, without a number."""
     words = sentence.rstrip(".;:").split()
     asks = ""
     number = next((i for i, word in enumerate(words) if re.search(r"\d", word)), -1)

@@ -44,8 +44,8 @@ OWN_WORDS = 20_000
 CHARACTERS = 5_000
 RANKED, SENTENCED = 0.5, 1.0  # what the choice of the passage and of the sentence count for in the loss
 # Passes and rate of a run that goes on from an earlier reader, and what its weights count for beside the earlier ones.
-# On 615 held-out questions the shares 0, 0.5, 0.7 and 1 put 0.886, 0.888, 0.894 and 0.886 of the passages first, with the
-# right sentence for 0.904, 0.906, 0.907 and 0.901, exact words for 0.307, 0.314, 0.319 and 0.311.
+# Of 615 held-out questions the shares 0, 0.5, 0.7 and 1 put the right passage first for 0.886, 0.888, 0.894 and 0.886,
+# had the right sentence for 0.904, 0.906, 0.907 and 0.901, the exact words for 0.307, 0.314, 0.319 and 0.311.
 CONTINUED, CONTINUED_RATE, CONTINUED_SHARE = 1, 7e-4, 0.7
 IGNORED = -100  # a label without a place
 MADE, ROWS_AGAIN = 60_000, 5_000  # clozes and rows before the questions, and rows among them
@@ -59,10 +59,11 @@ license: apache-2.0
 
 {learned:,} weights, {width} wide, {body}: gated convolutions over the embedder's frozen word vectors, one attention to
 the question and one within the passage (`bot/answer/reader/network.py`). Trained by `python scripts/reader_data.py`
-and `python scripts/train_reader.py{command}`, seed {seed}, on questions with marked answers of CMRC 2018 train (CC BY-SA 4.0),
-DRCD (CC BY-SA 3.0), CJRC of CAIL 2019, WebQA, DuReader-checklist and a set of questions on news (no licence stated);
-before that on clozes of the news of CRUD-RAG (Apache-2.0; the texts belong to their outlets) and on rows of tables made
-from the triples of NLPCC KBQA and KgCLUE (none stated). None of the texts is in this folder.{history}
+and `python scripts/train_reader.py{command}`, seed {seed}, on questions with marked answers of CMRC 2018 train
+(CC BY-SA 4.0), DRCD (CC BY-SA 3.0), CJRC of CAIL 2019, WebQA, DuReader-checklist and a set of questions on news (no
+licence stated); before that on clozes of the news of CRUD-RAG (Apache-2.0; the texts belong to their outlets) and on
+rows of tables made from the triples of NLPCC KBQA and KgCLUE (none stated). None of the texts is in this
+folder.{history}
 
 On the tenth of the contexts that it was not trained on, in Chinese and in pseudo-English: the share of questions whose
 answer is in the best sentence by the weights set by hand and by the reader, whose passage is put first among those that
@@ -80,8 +81,8 @@ HISTORY = """
 
 It goes on from the version of 2026-11-26 (sha256 3c1d716b…), which saw no titles and headings: one pass over people's
 questions, the same about another number, name or letter, documents with the same fields, and English sentences with
-their translation among others (Tatoeba CC BY 2.0 FR, Python documentation CC0, statutes of Taiwan, 3AM MIT). The weights
-are 0.7 of that run and 0.3 of the earlier version."""
+their translation among others (Tatoeba CC BY 2.0 FR, Python documentation CC0, statutes of Taiwan, 3AM MIT). The
+weights are 0.7 of that run and 0.3 of the earlier version."""
 
 
 class Examples:
@@ -443,7 +444,16 @@ def write(
         f"| {f['f1']:.3f} | {f['auroc']:.3f} |"
         for name, f in figures.items()
     )
-    card = CARD.format(command=" --continue FOLDER" if go_on else "", history=HISTORY if go_on else "", seed=SEED, learned=learned, width=shape.width, body=shape.body, rows=rows, digest=digest)
+    card = CARD.format(
+        command=" --continue FOLDER" if go_on else "",
+        history=HISTORY if go_on else "",
+        seed=SEED,
+        learned=learned,
+        width=shape.width,
+        body=shape.body,
+        rows=rows,
+        digest=digest,
+    )
     (out / "README.md").write_text(card, encoding="utf-8")
     print(f"{rows}\n{file.stat().st_size:,} bytes, {digest}")
     print(f"{time.monotonic() - begun:.0f} s, {torch.get_num_threads()} cores")

@@ -14,6 +14,7 @@ from bot.answer.features import held
 from bot.text import segmenter
 from bot.text.asking import LATEST
 from bot.text.fold import HAN, HAN_WORD, fold, is_chinese, unfolded
+from bot.text.mentions import NO_PLACES
 from bot.text.terms import QUESTION_WORDS, rarity
 from bot.types import Passage, Query, Term
 
@@ -24,14 +25,21 @@ _DATES = {
 }
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _NAMES = frozenset({"nr", "ns", "nt", "nz"})  # jieba's tags of people, places, organisations and other names
-_STEMS = "甲乙丙丁戊己庚辛"
-_IN_TURN = f"{_STEMS}一二三四五六七八九十东西南北"  # what things of one kind are told apart by
+_STEMS = "甲乙丙丁戊己庚辛东西南北"
+_IN_TURN = f"{_STEMS}一二三四五六七八九十"  # what things of one kind are told apart by
 # Who is the one is not the other; 负责人 and 领导 may be any of them.
 _ROLES = frozenset(
     """
     董事长 总经理 总裁 首席执行官 创始人 校长 院长 书记 市长 县长 省长 区长 镇长 局长 部长 厅长 处长 科长 行长 所长 馆长
     站长 店长 队长 主教练 秘书长 总编辑 总工程师 监事长
     """.split()  # noqa: SIM905  a list literal would take 25 lines
+)
+_PREPOSITIONS = "对从在被向把与和为给由当将让使于以据到"
+_SURNAMES = frozenset(
+    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾"
+    "夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤温康施文牛樊葛邢安齐易乔伍庞颜倪庄聂章鲁岳翟殷詹申欧耿"
+    "关兰焦俞左柳甘祝包宁尚符舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳管柴蒙鲍华喻祁蒲房滕屈饶解牟艾尤阳时穆农司卓古吉缪简"
+    "车项连芦麦褚娄窦戚岑景党宫费卜冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池查麻苑迟邝"
 )
 _ASKS = re.compile("[几哪谁何么多少]")
 _BESIDE = 2  # letters after a name that must stand in the passage, at least
@@ -106,6 +114,8 @@ def _others(term: Term, question: str, whole: str) -> Iterator[str]:
     """What the passage has in the place of the term."""
     if term.number:
         unit = term.source.rstrip()[-1:]
+        if term.source[0] == "第":
+            yield from (match[0] for match in re.finditer(f"第[〇零一二两三四五六七八九十百\\d]+{unit}", whole))
         yield from (match[0] for match in _DATES[unit].finditer(whole)) if unit in _DATES else ()
     elif _CODE.fullmatch(term.source):
         codes = _CODE.findall(whole)
@@ -113,12 +123,17 @@ def _others(term: Term, question: str, whole: str) -> Iterator[str]:
             yield from (code for code in codes if _alike(term.source, code))
     elif term.source in _ROLES:
         yield from (role for role in _ROLES if role in whole)
-    elif is_chinese(term.source) and not _ASKS.search(term.source):
+    elif is_chinese(term.source) and not _ASKS.search(term.source) and not _is_common(term.source):
         beside = _after(term.source, question)
         for before in _before(beside, whole):
             yield from _another(term.source, before)
-        if beside and _tags(term.source) == {"nr"}:
+        if beside and _is_person(term.source):
             yield from _people(beside, whole)
+
+
+def _is_common(word: str) -> bool:
+    """Whether a word is no name though jieba may tag it so: 城市, and what it made up with a preposition, 从巴卜."""
+    return word in NO_PLACES or (word[0] in _PREPOSITIONS and not segmenter.frequency(word))
 
 
 def _alike(code: str, other: str) -> bool:
@@ -164,7 +179,8 @@ def _another(word: str, before: str) -> Iterator[str]:
             yield end
         return
     other, tag = segmenter.tagged(before)[-1]
-    if len(other) > 1 and tag[:2] in _NAMES and (_tags(word) & _NAMES or other[-1] == word[-1]):
+    unknown = not segmenter.frequency(word) and other[-1] == word[-1]
+    if len(other) > 1 and tag[:2] in _NAMES and (unknown or _tags(word) & _NAMES):
         yield other
 
 
@@ -172,7 +188,12 @@ def _people(words: str, whole: str) -> Iterator[str]:
     """The people named before the words on the same line: 刘思远值周三，手机尾号3302."""
     for line in whole.split("\n"):
         for match in HAN_WORD.finditer(line.rpartition(words)[0]):
-            yield from (name for name, tag in segmenter.tagged(match[0]) if tag == "nr" and 1 < len(name) < 5)
+            yield from (name for name, tag in segmenter.tagged(match[0]) if tag == "nr" and _is_person(name))
+
+
+def _is_person(word: str) -> bool:
+    """Whether a word is a Chinese person's full name; jieba's guesses at words that it does not know are often none."""
+    return word[0] in _SURNAMES and 1 < len(word) < 4 and _tags(word) == {"nr"}
 
 
 def _tags(word: str) -> set[str]:

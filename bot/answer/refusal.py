@@ -14,7 +14,7 @@ from pathlib import Path
 from bot.answer.evidence import Marked
 from bot.answer.features import PASSAGE_FEATURES, SENTENCE_FEATURES, coverage, held, letters
 from bot.text.fold import fold, language
-from bot.types import Hit, Passage, Query, Term
+from bot.types import Hit, Query, Term
 
 FOLDER = Path(__file__).parents[1] / "model" / "refusal"
 WEIGHTS, WITHOUT_READER = FOLDER / "weights.json", FOLDER / "without_reader.json"
@@ -63,18 +63,12 @@ def confidence(query: Query, hits: list[Hit], marked: Marked | None, weights: We
     read = _probability(weights[spoken], found)
     if letters(fold(hits[0].passage.heading)) == letters(query.folded):
         return max(read, _AS_HEADING)
-    # The reader does not see titles, as what the line 保质期: 18个月 is about, or which words of a question they have.
-    return max(read, by_words) if marked.named or _titled(query, hits[0].passage) else read
+    # The words judge a field or a numbered part that the question names: the reader gives a lone line too little.
+    return max(read, by_words) if marked.named else read
 
 
 def _is_number(term: Term) -> bool:
     return term.number or term.source[0].isdecimal()
-
-
-def _titled(query: Query, passage: Passage) -> bool:
-    """Whether only title, heading or file name have a term of the query."""
-    about, text = fold(passage.about), fold(passage.text)
-    return any(held(term.alternatives, about) and not held(term.alternatives, text) for term in query.terms)
 
 
 def _probability(weights: Mapping[str, float], found: Mapping[str, float]) -> float:

@@ -41,7 +41,7 @@ _FUNCTION_TAGS = ("c", "d", "p", "r", "u", "y", "e", "o")
 _NOUNS = re.compile("[分支总][行店局部厂校队社站所院馆]|..+[书单证表]|合同|清单")
 _PART = re.compile("第.+[章节篇编卷回条款项步点包课]")
 # Words that must not count as places: jieba tags 上市, for one, as a city.
-_NO_PLACES = frozenset({"上市", "城市", "都市", "落户", "超市", "股市"})
+NO_PLACES = frozenset({"上市", "城市", "都市", "落户", "超市", "股市", "重镇", "首都"})
 # Single characters that are never part of a name that jieba broke up (科大/讯/飞, 汤臣/倍/健).
 _LOOSE = frozenset("有是在能会要被把对向从给让由于去来做说到用叫为当和与及的了着过吗呢吧也都还就才又不没个")
 _GLUED = "是有在的了要"
@@ -239,7 +239,7 @@ def _mended(broken: list[Word]) -> list[Word]:
 def _kind(word: str, tag: str) -> str:
     if word in ("我国", "全国", "本国"):
         return PLACE
-    if word in _NO_PLACES or re.search("[你我您]", word) or (len(word) == 1 and tag in ("nr", "ns")):
+    if word in NO_PLACES or re.search("[你我您]", word) or (len(word) == 1 and tag in ("nr", "ns")):
         return OTHER
     if is_relational(word) and tag[0] in "nvr":  # jieba tags 吉祥物 as a person and 前身 as a pronoun
         return NOUN
