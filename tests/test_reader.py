@@ -14,7 +14,7 @@ from bot.answer import evidence, refusal, short
 from bot.answer.features import QueryFeatures, passage_features
 from bot.answer.query import understand
 from bot.answer.reader import reader as readers
-from bot.answer.reader.inputs import TOKEN_FEATURES, inputs
+from bot.answer.reader.inputs import HEAD, TOKEN_FEATURES, inputs
 from bot.answer.reader.network import Network
 from bot.answer.reader.reader import Reader, load_reader
 from bot.answer.reader.reading import Reading, Words
@@ -52,11 +52,27 @@ def test_the_inputs_say_which_token_the_question_names_and_which_has_the_measure
     assert x.token_features[0, TOKEN_FEATURES.index("term")] > 0.5  # 赵 of 赵州桥
     assert rows["64"]["digit"] == 1
     assert rows["工匠"]["term"] == 0
-    folded = [fold(one) for one in ("赵州桥位于河北省赵县。", "它由隋代工匠李春设计，建成于公元605年。")]
+    folded = ["", *map(fold, ("赵州桥位于河北省赵县。", "它由隋代工匠李春设计，建成于公元605年。"))]
     for surface, (start, end), sentence in zip(x.surfaces, x.spans, x.sentence_of, strict=True):
         if sentence < len(folded):
             assert folded[sentence][start:end] == surface
-    assert x.passage_of.tolist() == [0, 0, 0, 1, 1]
+    assert x.passage_of.tolist() == [0, 0, 0, 0, 1, 1, 1]  # each begins with its head
+
+
+def test_title_and_heading_are_read_and_never_answer(reader, embedder):
+    text = "保质期：18个月\n库存：40件"
+    one = Passage("p", "a.txt", "岩顶肉桂产品资料", "第一章 茶", text, 0, len(text))
+    query = asked("岩顶肉桂的保质期是多久")
+    x = inputs(query, passage_features(query, [one]), embedder)
+    head = x.token_features[:, HEAD] > 0
+    assert "".join(surface for surface, is_head in zip(x.surfaces, head, strict=True) if is_head).startswith("岩顶肉桂")
+    assert set(x.sentence_of[head]) == {0}
+    (found,) = reader.read(query, [one])
+    assert len(found.sentences) == 2
+    assert found.words(0) is not None
+    assert len(found.ends) == len(found.spans) == (~head).sum()
+    (untitled,) = reader.read(asked("岩顶肉桂的保质期是多久"), [replace(one, title="", heading="")])
+    assert found.worth > untitled.worth
 
 
 def test_the_network_computes_what_it_was_trained_as(tmp_path: Path, embedder):
@@ -224,9 +240,8 @@ def test_a_field_that_is_asked_for_is_answered_though_only_the_title_names_its_t
     assert read.named
     assert text[slice(read.spans[0].start, read.spans[0].end)] == "保质期：18个月"
     weights = refusal.shipped_weights()
-    untitled = replace(hit, passage=replace(one, title="", document="a.txt"))
-    titled, by_words, alone = (
-        refusal.confidence(query.query, [found], marks, weights)
-        for found, marks in ((hit, read), (hit, unread), (untitled, replace(read, named=False)))
+    named, by_words, alone = (
+        refusal.confidence(query.query, [hit], marks, weights) for marks in (read, unread, replace(read, named=False))
     )
-    assert titled == by_words > alone
+    assert named == max(by_words, alone)
+    assert alone > 0.4  # the reader sees the title

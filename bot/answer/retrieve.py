@@ -185,7 +185,7 @@ def _distinct(asked: QueryFeatures, passages: dict[int, Passage]) -> list[int]:
     sizes, common = _pairs(texts)
     # Documents of one template differ in little but their numbers, which is what is asked for.
     numbers = [frozenset(_DIGITS.findall(text)) for text in texts]
-    alike = np.array([[one == other for other in numbers] for one in numbers]).reshape(len(texts), len(texts))
+    alike = np.array([[one == other for other in numbers] for one in numbers], bool).reshape(len(texts), len(texts))
     same = alike & (common >= _SAME * np.maximum(1, np.minimum.outer(sizes, sizes)))
     kept: list[int] = []
     for i in range(len(read)):
