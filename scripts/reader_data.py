@@ -519,9 +519,9 @@ class Store:
 # --------------------------------------------------------------------------------------------------------------- main
 
 
-def _made(job: tuple[str, int, int, Path, Path]) -> str:
+def _made(job: tuple[str, int, int, int, Path, Path]) -> str:
     """One part of one kind, in its own process."""
-    kind, part, parts, data, out = job
+    kind, part, parts, clozes, data, out = job
     begun = time.monotonic()
     embedder, rng = StaticEmbedder(BUNDLED_FOLDER), random.Random(SEED + part)
     if kind == "asked":
@@ -531,7 +531,7 @@ def _made(job: tuple[str, int, int, Path, Path]) -> str:
         for group in parallel(data, embedder, part, parts, rng):
             stores[kind].add(group, {}, embedder)
     else:
-        limit = (CLOZES if kind == "cloze" else ROWS) // parts
+        limit = (clozes if kind == "cloze" else ROWS) // parts
         articles = list(read_news(data))[part::parts] if kind == "cloze" else []
         made = (cloze(article, rng) for _ in range(4) for article in articles) if articles else rows(data, limit, rng)
         store = Store()
@@ -579,6 +579,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT)
+    parser.add_argument("--clozes", type=int, default=CLOZES)
     parser.add_argument("--kinds", default="asked,rows,cloze,parallel")
     options = parser.parse_args()
     kinds = options.kinds.split(",")
@@ -590,7 +591,7 @@ def main() -> None:
         (options.out / "questions.json").write_text(text, encoding="utf-8")
         Bot(load_settings(corpus=corpus, index=options.out / "index")).refresh()
         print(f"{len(questions):,} questions", flush=True)
-    jobs = [(kind, part, 2, options.data, options.out) for kind in kinds for part in range(2)]
+    jobs = [(kind, part, 2, options.clozes, options.data, options.out) for kind in kinds for part in range(2)]
     with multiprocessing.Pool(2, maxtasksperchild=1) as pool:
         for line in pool.imap_unordered(_made, jobs, chunksize=1):
             print(line, flush=True)

@@ -292,8 +292,9 @@ def earlier(folder: Path) -> tuple[dict[str, Tensor], np.ndarray, str]:
 class Run:
     """One training run, which can be interrupted at every pass."""
 
-    def __init__(self, model: Reader, checkpoint: Path, dev: dict[str, Examples]) -> None:
-        self.model, self.checkpoint, self.dev = model, checkpoint, dev
+    def __init__(self, model: Reader, checkpoint: Path, dev: dict[str, Examples], sample: int) -> None:
+        """`sample` is how many held-out groups of each kind are measured after every pass."""
+        self.model, self.checkpoint, self.dev, self.sample = model, checkpoint, dev, sample
         self.average = {name: value.clone() for name, value in model.state_dict().items()}
         self.kept: list[dict[str, Tensor]] = []  # the averages after each pass of the stage under way
         self.done = self.number = 0
@@ -324,7 +325,8 @@ class Run:
             torch.save(state, self.checkpoint)
             self.model.load_state_dict(self.average)
             for name, held_out in self.dev.items():
-                print(f"pass {self.number} {name}: {measured(self.model, held_out)}, {time.monotonic() - begun:.0f} s")
+                figures = measured(self.model, held_out, self.sample)
+                print(f"pass {self.number} {name}: {figures}, {time.monotonic() - begun:.0f} s", flush=True)
             self.model.load_state_dict(own)
 
     def _pass(self, optimiser, schedule, examples: Examples, groups: Sequence[int]) -> None:
@@ -366,6 +368,7 @@ def main() -> None:
         "--clozes", type=int, default=1, help="passes over clozes and rows before the questions; 0: none"
     )
     parser.add_argument("--continue", dest="earlier", type=Path, help="a reader to go on from, in place of clozes")
+    parser.add_argument("--passes", type=int, help="over the questions, with the average after the last one")
     parser.add_argument("--limit", type=int, default=0, help="groups a stage at most, to compare")
     options = parser.parse_args()
     torch.manual_seed(SEED)
@@ -398,16 +401,19 @@ def main() -> None:
     people = len(asked.members) - len(rows.members)
     again = [people + i for i in rng.sample(range(len(rows.members)), min(ROWS_AGAIN, len(rows.members)))]
     groups = [*range(people), *again]
-    run = Run(model, options.data / f"checkpoint-{shape.body}-{shape.width}-{options.clozes}-{options.limit}.pt", dev)
+    checkpoint = options.data / f"checkpoint-{shape.body}-{shape.width}-{options.clozes}-{options.limit}.pt"
+    sample = 400 if options.limit else 1000
+    run = Run(model, checkpoint, dev, sample)
     if options.clozes:
         run.stage(made, _some(range(len(made.members)), options.limit or MADE, rng), options.clozes, options.clozes)
-    passes, kept = (CONTINUED, (CONTINUED,)) if options.earlier else (PASSES, KEPT)
+    last = options.passes or (CONTINUED if options.earlier else 0)
+    passes, kept = (last, (last,)) if last else (PASSES, KEPT)
     run.stage(asked, _some(groups, options.limit, rng), passes, max(kept), CONTINUED_RATE if weights else RATE)
     model = run.finished(kept).eval()
     if weights:
         made_now = model.state_dict()
         model.load_state_dict({name: weights[name].lerp(made_now[name], CONTINUED_SHARE) for name in weights})
-    figures = {name: measured(model, some) for name, some in dev.items()}
+    figures = {name: measured(model, some, sample) for name, some in dev.items()}
     write(options.out, model, own, inventory, shape, figures, begun, go_on=bool(weights))
 
 

@@ -49,6 +49,7 @@ def test_another_of_the_kind_stands_in_its_place(question, text, word, other):
         ("这座桥的设计者是谁？", "设计者是李春。", "赵州桥"),
         ("一共发生了多少起爆炸？", "八起爆炸发生在当地。", ""),
         ("保质期多久？", "保质期：18个月", ""),
+        ("青岛排名第几？", "青岛，当前排在第14位。", ""),  # asks for a number, not for a part
     ],
 )
 def test_what_is_there_or_was_not_named_is_not_lacking(question, text, title):

@@ -209,7 +209,7 @@ def _owns(word: str, question: str, whole: str) -> bool:
 
 def _has_parts(word: str, question: str) -> bool:
     """Whether a word of the question names what has the numbered part that it asks for: 自助开票第三步."""
-    return _names_an_owner(word) and re.search(rf"{re.escape(word)}的?第", question) is not None
+    return _names_an_owner(word) and re.search(rf"{re.escape(word)}的?第(?!几)", question) is not None
 
 
 def _names_an_owner(word: str) -> bool:
