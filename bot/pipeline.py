@@ -14,7 +14,7 @@ from bot.answer import constraints, evidence, refusal, retrieve, several
 from bot.answer.examples import Examples
 from bot.answer.explanation import Explanation, explained
 from bot.answer.followup import standalone
-from bot.answer.meta import LISTED, THIS, WHICH, Meta, listed, meta, named_document, said_to
+from bot.answer.meta import LISTED, THIS, WHICH, Meta, language_of, listed, meta, named_document, said_to
 from bot.answer.query import checked_question, understand
 from bot.answer.reader.reader import load_reader
 from bot.answer.short import short_answer
@@ -286,7 +286,7 @@ class Bot:
         self, index: Index, about: Meta, question: str, history: Sequence[Turn], timings: dict[str, float]
     ) -> Answer | None:
         """What is said to a message about the bot or its documents; None if it asks of their text after all."""
-        words = language(fold(question)) if re.search(r"[^\W\d]", question) else "zh"  # 👍 is of no language
+        words = language_of(question)
         size = index.manifest["articles"], index.manifest["passages"]
         if about.kind != "summary":
             titles = [] if about.small_talk else [title for _, title in index.store.titles()[:LISTED]]

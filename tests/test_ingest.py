@@ -55,7 +55,7 @@ def command(*options: object):
 
 def said(*options: object, **environment: str):
     done = subprocess.run(
-        command(*options), capture_output=True, text=True, env={**ENVIRONMENT, **environment}, timeout=120
+        command(*options), capture_output=True, text=True, env={**ENVIRONMENT, **environment}, timeout=600
     )
     return done.returncode, done.stderr.strip()
 
@@ -164,7 +164,7 @@ def test_killed_and_run_again_each_passage_is_there_once(many, tmp_path: Path, e
         [sys.executable, "-c", KILLED, point, many.corpus, out, index],
         env={**ENVIRONMENT, **engine},
         capture_output=True,
-        timeout=120,
+        timeout=600,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     finished = {file: file.stat().st_mtime_ns for file in out.rglob("*.parquet")}

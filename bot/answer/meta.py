@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bot.text.courtesy import is_courtesy
-from bot.text.fold import fold
+from bot.text.courtesy import is_courtesy, is_pictograph
+from bot.text.fold import fold, language
 
 HELLO = {
     "zh": "你好，我是问渠。直接提问，我从文章里找出答案，标出证据；文章里没有的，我会说没有。",
@@ -81,7 +81,7 @@ class Meta:
 def meta(question: str) -> Meta | None:
     """What a message asks besides the text of the documents; None for a question."""
     said = " ".join(fold(question).split()).strip(_EDGES)
-    if (said and not re.search(r"\w", said)) or re.fullmatch(r"\d", said):  # 👍, 1
+    if is_pictograph(question) or re.fullmatch(r"\d", said):  # 👍, 1
         return Meta("remark")
     if is_courtesy(said):
         kinds = (("thanks", _THANKS), ("bye", _BYE), ("hello", _GREETING))
@@ -93,6 +93,11 @@ def meta(question: str) -> Meta | None:
     if found := _SUMMARY.fullmatch(bare):
         return Meta("summary", next(part for part in found.groups() if part).strip(f"{_EDGES}《》「」“”\"'"))
     return None
+
+
+def language_of(question: str) -> str:
+    """The language of an answer to a message: Chinese to what is of none, as 👍."""
+    return language(fold(question)) if re.search(r"[^\W\d]", question) else "zh"
 
 
 def said_to(asked: Meta, language: str) -> str:

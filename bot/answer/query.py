@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -11,7 +10,7 @@ from bot.errors import QueryError
 from bot.text.asking import cut_ordinals, without_asking
 from bot.text.bridge import PINYIN_WEIGHT, bridge_english, english_words
 from bot.text.canonical import cut_numbers
-from bot.text.courtesy import unwrapped
+from bot.text.courtesy import is_pictograph, unwrapped
 from bot.text.dictionary import NO_DICTIONARY, Dictionary
 from bot.text.fold import HAN, fold, is_chinese
 from bot.text.names import chinese_names
@@ -44,7 +43,7 @@ def checked_question(question: str, limit: int) -> str:
             f"the question is too long: {length} characters, at most {limit}",
         )
     # HAN, because \w of Python 3.11 lacks the newest Han characters; 👍 says something too.
-    if not re.search(rf"[\w{HAN}]", folded) and not any(unicodedata.category(letter) == "So" for letter in folded):
+    if not re.search(rf"[\w{HAN}]", folded) and not is_pictograph(cleaned):
         raise QueryError("问题是空的", "the question is empty", "输入一句话 / type a sentence")
     return cleaned
 

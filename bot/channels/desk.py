@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from bot.answer.followup import MAX_TURNS
-from bot.answer.meta import meta, said_to
+from bot.answer.meta import language_of, meta, said_to
 from bot.channels.claims import Claims
 from bot.errors import JournalError, WenquError
 from bot.journal import FILE, Journal, storable
@@ -186,7 +186,7 @@ class Desk:
         """
         words = language(fold(inbound.text))
         if (about := meta(inbound.text)) and about.small_talk:  # nothing is asked, so nothing is recorded
-            return Reply("", said_to(about, words))
+            return Reply("", said_to(about, language_of(inbound.text)))
         try:
             history = self._memory.turns(inbound)
             run = asyncio.get_running_loop().run_in_executor

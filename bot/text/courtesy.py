@@ -61,12 +61,18 @@ _CLOSINGS = (
 )
 _OPENING = re.compile(rf"(?:(?:{'|'.join(_OPENINGS)})[\s,:。!~;?]*)+")
 _CLOSING = re.compile(rf"[\s,。;!~]*(?:{'|'.join(_CLOSINGS)})[\s,。.;!?~]*$")
+PICTOGRAPH = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]")
 _CONTENT = re.compile(r"\w")
 
 
 def is_courtesy(said: str) -> bool:
     """Whether a message holds only greetings, thanks and remarks."""
     return _ONLY.fullmatch(said) is not None
+
+
+def is_pictograph(said: str) -> bool:
+    """Whether a message has pictographs, as 👍, and no letter or number; signs and arrows say nothing."""
+    return PICTOGRAPH.search(said) is not None and not _CONTENT.search(said)
 
 
 def without_first_courtesy(said: str) -> str:
