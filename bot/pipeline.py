@@ -124,11 +124,7 @@ class Bot:
         """The `k` best hits for a question, whether or not they answer it. Raises as `ask` does."""
         index = self._index()
         with self._at_work:
-            checked = checked_question(question, self.settings.max_question)
-            query = _understood(checked, index)
-            vector = retrieve.query_vector(query, self.embedder)
-            asked, found = retrieve.looked_up(index, query, vector, legs)
-            return retrieve.ranked(index, asked, found, k, self.reader, read=len(legs) > 1)
+            return self._hits(index, question, k, legs)
 
     def explain(self, question: str, k: int, history: Sequence[Turn] = ()) -> Explanation:
         """The `k` best hits with the terms that each contains, and whether and how `ask` answers.
@@ -202,6 +198,12 @@ class Bot:
             return not self.explain(question, 1).refused
         except QueryError:
             return False
+
+    def _hits(self, index: Index, question: str, k: int, legs: tuple[str, ...] = LEGS) -> list[Hit]:
+        """The `k` best hits, for one who has a place at work already: a second one might never come free."""
+        query = _understood(checked_question(question, self.settings.max_question), index)
+        asked, found = retrieve.looked_up(index, query, retrieve.query_vector(query, self.embedder), legs)
+        return retrieve.ranked(index, asked, found, k, self.reader, read=len(legs) > 1)
 
     def _found(
         self, index: Index, question: str, history: Sequence[Turn], k: int = 0, *, whole: bool = False
@@ -308,7 +310,7 @@ class Bot:
             if len(titles) == 1:
                 return titles[0][0]
             spoken = next((turn.question for turn in reversed(history) if turn.answer), "")
-            hits = self.search(spoken, 1) if spoken else []
+            hits = self._hits(index, spoken, 1) if spoken else []
             return hits[0].passage.document if hits else None
         return named_document(name, titles)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from conftest import write_articles
 
@@ -110,6 +112,17 @@ def test_this_article_is_the_one_that_was_spoken_of(asked):
     told = asked.ask("这篇文章讲了什么？", [Turn("龙井茶产于哪里", "龙井茶产于浙江杭州西湖一带 [1]")])
     assert told.mode == "summary"
     assert "龙井茶" in told.text
+
+
+def test_many_summaries_at_a_time_do_not_wait_for_each_other(asked):
+    """Each looks up what was spoken of while it has one of the two places at work."""
+    told = [Turn("龙井茶产于哪里", "龙井茶产于浙江杭州西湖一带 [1]")]
+    pool = ThreadPoolExecutor(8)
+    try:
+        answers = [pool.submit(asked.ask, "这篇文章讲了什么？", told) for _ in range(40)]
+        assert {answer.result(60).mode for answer in answers} == {"summary"}
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def test_a_summary_of_what_is_no_document_is_a_question(asked):
