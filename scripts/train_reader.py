@@ -378,12 +378,13 @@ def main() -> None:
     load = lambda *names: Examples([file for name in names for file in sorted(options.data.glob(f"{name}.[0-9].npz"))])  # noqa: E731
     asked = load("train", "train_en", "train_other", "parallel", "rows")
     rows = load("rows")
-    made = load("cloze", "rows") if options.clozes and not options.earlier else rows
+    if options.earlier:
+        options.clozes = 0
+    made = load("cloze", "rows") if options.clozes else rows
     dev = {"zh": load("dev"), "en": load("dev_en"), "about another": load("dev_other", "dev")}
     embedder = StaticEmbedder(BUNDLED_FOLDER)
     weights: dict[str, Tensor] = {}
     if options.earlier:
-        options.clozes = 0
         weights, own, inventory = earlier(options.earlier)
         characters = character_rows(embedder.pieces(), inventory)
     else:

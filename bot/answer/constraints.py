@@ -54,7 +54,7 @@ def replaced(query: Query, passage: Passage, *, keyed: bool = False) -> dict[str
 
     `keyed` says that the passage answers by a field: then whose field it is must be there, whatever stands instead.
     """
-    whole = fold(f"{passage.about}\n{passage.text}")
+    whole = _whole(passage)
     found = {}
     for term in query.terms:
         if held(term.alternatives, whole):
@@ -76,8 +76,12 @@ def supported_first(query: Query, passages: Sequence[Passage]) -> list[int]:
     if not lacking:
         return order
     terms = [term for term in query.terms if term.source in lacking]
-    wholes = [fold(f"{one.about}\n{one.text}") for one in passages]
+    wholes = [_whole(one) for one in passages]
     return sorted(order, key=lambda i: not all(held(term.alternatives, wholes[i]) for term in terms))
+
+
+def _whole(passage: Passage) -> str:
+    return fold(f"{passage.about}\n{passage.text}")
 
 
 def _latest_first(passages: Sequence[Passage]) -> list[int]:

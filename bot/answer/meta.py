@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from bot.answer.features import letters
 from bot.text.courtesy import is_courtesy, is_pictograph
 from bot.text.fold import fold, language
 
@@ -122,16 +123,12 @@ def named_document(name: str, titles: list[tuple[str, str]]) -> str | None:
 
     `titles` has ids and titles.
     """
-    wanted = _letters(name)
+    wanted = letters(fold(name))
     if len(wanted) < 2:
         return None
-    known = [(identity, _letters(title)) for identity, title in titles]
+    known = [(identity, letters(fold(title))) for identity, title in titles]
     for fits in (wanted.__eq__, lambda title: wanted in title, lambda title: len(title) > 3 and title in wanted):
         found = [identity for identity, title in known if fits(title)]
         if len(found) == 1:
             return found[0]
     return None
-
-
-def _letters(text: str) -> str:
-    return re.sub(r"\W", "", fold(text))

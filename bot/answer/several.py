@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bot.answer.topic import shaped
 from bot.text.fold import HAN, fold
 from bot.text.mentions import chunks
-from bot.text.numbers import numbers
+from bot.text.numbers import NUMERAL, numbers
 
 MOST = 10  # things that are asked for, at most
 LEAST = 2  # that must have an answer
@@ -29,7 +29,7 @@ _DIFFERENT = re.compile(
 )
 _ALL = re.compile(rf"(?:各个?|每一?[个家座所款位]|所有的?|全部的?)(?P<kind>[{HAN}]{{2,6}}?)(?P<rest>的.+)")
 _LESS = frozenset("低小少短慢轻近薄早") | {"便宜", "靠前"}
-_NUMBER = re.compile(r"\d[\d,.]*|[〇零一二两三四五六七八九十百千万亿]+")
+_NUMBER = re.compile(rf"\d[\d,.]*|{NUMERAL}+")
 _RANKS = re.compile("排名|名次|第几")
 
 

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.text import segmenter
-from bot.text.numbers import numeral
+from bot.text.numbers import NUMERAL, UNITS, numeral
 from bot.text.numerals import chinese
 
 _DIGITS = "[〇零一二三四五六七八九]"
-_NUMERAL = "[〇零一二两三四五六七八九十百千万亿]"
 _DAY, _MONTH = r"(?:[12]\d|3[01]|0?[1-9])", r"(?:1[0-2]|0?[1-9])"
 _HAN_DAY, _HAN_MONTH = (
     "(?:三十一?|二?十[一二三四五六七八九]?|[一二三四五六七八九])",
@@ -26,14 +25,13 @@ _FORM = re.compile(
     rf"|(?<![\d.])(?P<dated>(?:(?:19|20)\d\d|{_DIGITS}{{4}})年 ?(?:{_MONTH}|{_HAN_MONTH}) ?月"
     rf" ?(?:{_DAY}|{_HAN_DAY}) ?[日号])"
     rf"|(?<![\d.])(?P<year>(?:(?:19|20)?\d\d|{_DIGITS}{{4}})年)"
-    rf"|(?<![\d.])(?P<day>{_MONTH} ?月 ?{_DAY} ?[日号])|(?<!{_NUMERAL})(?P<han_day>{_HAN_MONTH}月{_HAN_DAY}[日号])"
-    rf"|(?<![\d.])(?P<month>{_MONTH} ?月)|(?<!{_NUMERAL})(?P<han_month>{_HAN_MONTH}月)"
-    rf"|(?P<percent>\d+(?:\.\d+)? ?[%‰]|[百千]分之(?:\d+(?:\.\d+)?|{_NUMERAL}+(?:点{_DIGITS}+)?))"
+    rf"|(?<![\d.])(?P<day>{_MONTH} ?月 ?{_DAY} ?[日号])|(?<!{NUMERAL})(?P<han_day>{_HAN_MONTH}月{_HAN_DAY}[日号])"
+    rf"|(?<![\d.])(?P<month>{_MONTH} ?月)|(?<!{NUMERAL})(?P<han_month>{_HAN_MONTH}月)"
+    rf"|(?P<percent>\d+(?:\.\d+)? ?[%‰]|[百千]分之(?:\d+(?:\.\d+)?|{NUMERAL}+(?:点{_DIGITS}+)?))"
     r"|(?<![\d.a-z-])(?P<amount>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
     r"(?P<unit> ?[百千]万| ?[十百千]?[万亿]| ?[千百])?(?![\d.,]*\d|[a-z-])"
-    rf"|(?<![第\d〇零一二两三四五六七八九十百千万亿])(?P<numeral>[一二两三四五六七八九十]{_NUMERAL}*[十百千万亿]{_NUMERAL}*|十[一二三四五六七八九])"
+    rf"|(?<![第\d〇零一二两三四五六七八九十百千万亿])(?P<numeral>[一二两三四五六七八九十]{NUMERAL}*[十百千万亿]{NUMERAL}*|十[一二三四五六七八九])"
 )
-_UNITS = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
 _MEASURES = "元块年月日人个位名家件项条座次岁米里吨斤克升倍种份余多公平立天周点分秒课页章"
 _WEAK = 0.8  # the weight of a way that leaves something open: 3月15日 for 2021-03-15
 _MARK = "="  # begins the canonical tokens of the index, so that no word of a text is one
@@ -53,12 +51,10 @@ class Form:
 def forms(folded: str) -> Iterator[Form]:
     """The numbers, dates and percentages in folded text, in order."""
     for match in _FORM.finditer(folded):
-        kind, written = match.lastgroup or "", match[0]
-        kind = "amount" if kind == "unit" else kind
-        made = _MADE[kind](match, folded)
+        made = _MADE[match.lastgroup or ""](match, folded)
         if made is not None:
             token, ways = made
-            yield Form(match.start(), match.end(), f"{_MARK}{token}", ways | {written: 1.0})
+            yield Form(match.start(), match.end(), f"{_MARK}{token}", ways | {match[0]: 1.0})
 
 
 def canonical_tokens(folded: str) -> list[str]:
@@ -140,7 +136,7 @@ def _amount(match: re.Match[str], folded: str) -> _Made:
     digits, unit = match["amount"].replace(",", ""), (match["unit"] or "").strip()
     value = float(digits)
     for one in unit:
-        value *= _UNITS[one]
+        value *= UNITS[one]
     plain = match["amount"].isdecimal() and not unit
     if plain and (len(digits) > 7 or digits[0] == "0"):  # a telephone number, a code
         return None
@@ -190,5 +186,6 @@ _MADE = {
     "han_month": _month,
     "percent": _percent,
     "amount": _amount,
+    "unit": _amount,  # the last group of an amount that has one
     "numeral": _numeral,
 }

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 _DIGITS = re.compile(
     r"(\d+(?:,\d{3})*(?:\.\d+)?)\s*([百千]万|[十万]亿|[十百千万亿]|thousand|million|billion|trillion)?"
 )
-_NUMERALS = re.compile(r"(?<![\d十百千万亿])[〇零一二两三四五六七八九十百千万亿]+")
-_UNITS = {
+NUMERAL = "[〇零一二两三四五六七八九十百千万亿]"  # a character of a number in Chinese
+_NUMERALS = re.compile(rf"(?<![\d十百千万亿]){NUMERAL}+")
+UNITS = {
     "十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8, "百万": 10**6, "千万": 10**7, "十亿": 10**9,
     "万亿": 10**12, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12,
 }  # fmt: skip
@@ -23,7 +24,7 @@ def numbers(folded: str, least: int = 1) -> Iterator[tuple[float, ...]]:
     """
     for digits, unit in _DIGITS.findall(folded):
         value = float(digits.replace(",", ""))
-        yield (value * _UNITS[unit], value) if unit else (value,)
+        yield (value * UNITS[unit], value) if unit else (value,)
     for run in _NUMERALS.findall(folded):
         if len(run) >= least:
             yield (numeral(run),)
@@ -38,7 +39,7 @@ def numeral(run: str) -> float:
             digit = digit * 10 + _NUMERAL[character]
             short = short if _NUMERAL[character] else 1
             continue
-        unit = _UNITS[character]
+        unit = UNITS[character]
         if character == "亿":  # 六万亿: it multiplies the 万 before it too
             total = (total + section + digit or 1) * unit
         elif character == "万":
