@@ -92,6 +92,11 @@ def visit(browser, address):
 def ask(page, question):
     page.fill("#question", question)
     page.press("#question", "Enter")
+    finish(page)
+
+
+def finish(page):
+    """Wait for the whole answer: its sources stand there a while before its text."""
     page.wait_for_selector(".turn:last-child[aria-busy=false]")
 
 
@@ -143,7 +148,7 @@ def test_the_examples_are_answered(visit, bot):
     examples = page.locator("#examples button").all_text_contents()
     assert 3 <= len(examples) <= 4
     page.click("#examples button >> nth=0")
-    page.wait_for_selector(".turn[aria-busy=false]")
+    finish(page)
     assert page.inner_text(".question") == examples[0]
     assert page.locator(".source").count() >= 1
 
@@ -206,7 +211,7 @@ def test_a_short_answer_is_there_before_the_text(visit, bot):
         page.wait_for_selector(".short strong")
         assert SENTENCE[:4] not in answer_of(page)
         assert page.inner_text("#status") == SHORT
-        page.wait_for_selector(".turn[aria-busy=false]")
+        finish(page)
         page.close()
 
 
@@ -243,7 +248,7 @@ def test_enter_that_ends_a_composition_does_not_send(visit):
     assert page.locator(".turn").count() == 0
     assert page.input_value("#question") == QUESTION + "\n"
     page.press("#question", "Enter")
-    page.wait_for_selector(".turn[aria-busy=false]")
+    finish(page)
     assert page.locator(".turn").count() == 1
 
 
@@ -464,7 +469,7 @@ def test_everything_works_by_keyboard_alone(visit):
     assert page.evaluate("document.activeElement.id") == "question"
     page.keyboard.type(QUESTION)
     page.keyboard.press("Enter")
-    page.wait_for_selector(".turn[aria-busy=false]")
+    finish(page)
     assert page.evaluate("document.activeElement.id") == "question"
     walk(".why", "Shift+Tab")
     page.keyboard.press("Enter")
@@ -594,7 +599,7 @@ def test_errors_are_said_in_words(visit):
     assert "回答没有收完" in page.inner_text(".turn:last-child .error")
     page.unroute("**/api/chat")
     page.click(".turn:last-child .error button")
-    page.wait_for_selector(".turn:last-child .source")
+    finish(page)
     assert answer_of(page) == f"{SENTENCE} [1]"
 
 
@@ -607,7 +612,7 @@ def test_an_unreachable_server_is_said_and_found_again(visit):
     page.context.set_offline(False)
     expect(page.locator("#offline")).to_be_hidden()
     page.click(".turn .error button")
-    page.wait_for_selector(".source mark")
+    finish(page)
     assert answer_of(page) == f"{SENTENCE} [1]"
     page.route("**/api/chat", lambda route: route.abort())
     ask(page, QUESTION)
