@@ -19,14 +19,22 @@ class CorpusError(WenquError):
     """The corpus folder is missing, or nothing in it can be read."""
 
 
-class ReadError(WenquError):
-    """One file cannot be read; the run continues without it. `code` is stable, for reports and tests."""
+class FileError(WenquError):
+    """Something is wrong with one file; others are not concerned. `code` is stable, for reports and tests."""
 
     def __init__(self, code: str, zh: str, en: str, cure: str = "") -> None:
         """Keep the code, and the parts from which another process can make the same error."""
         super().__init__(zh, en, cure)
         self.code = code
         self.parts = (code, zh, en, cure)
+
+
+class ReadError(FileError):
+    """One file cannot be read; the run continues without it."""
+
+
+class StoreError(FileError):
+    """One file cannot be put into the corpus folder or taken out of it; the folder is as it was."""
 
 
 class IndexMissing(WenquError):

@@ -145,9 +145,12 @@ class Bot:
 
     def original(self, passage_id: str) -> tuple[str, BufferedReader] | None:
         """The path of the file that a passage is from, and the file, opened; None if it is not what was read."""
-        store = self._index().store
-        passage = store.passage(passage_id)
-        known = store.file(passage.document) if passage else None
+        passage = self._index().store.passage(passage_id)
+        return self.file(passage.document) if passage else None
+
+    def file(self, document_id: str) -> tuple[str, BufferedReader] | None:
+        """The path of the file that a document is from, and the file, opened; None if it is not what was read."""
+        known = self._index().store.file(document_id)
         opened = open_original(self.settings.corpus, *known) if known else None
         return (known[0].path, opened) if known and opened else None
 
@@ -160,6 +163,10 @@ class Bot:
         kind = self._index().store.picture_type(name)
         data = Pictures(self.settings.index).read(name) if kind else None
         return (data, kind) if data and kind else None
+
+    def passages(self, document_id: str) -> list[Passage]:
+        """The passages of a document of the live generation, in reading order."""
+        return self._index().store.passages_of(document_id)
 
     def document(self, document_id: str) -> Document | None:
         """A document of the live generation, or None if there is none with that id."""

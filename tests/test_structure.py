@@ -11,7 +11,8 @@ from conftest import ROOT
 
 BOT = ROOT / "bot"
 # From the ground up. Files on one floor of the hall (journal, evaluation) lie in the order of their names here.
-FLOORS = "types errors settings text corpus index answer pipeline journal evaluation suite calibration channels web cli"
+FLOORS = "types errors settings text corpus index answer pipeline library"
+FLOORS += " journal evaluation suite calibration channels web cli"
 FLOOR = {name: number for number, name in enumerate(["__version__", *FLOORS.split(), "__init__", "__main__"])}
 FILES = {path.relative_to(BOT): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(BOT.rglob("*.py"))}
 

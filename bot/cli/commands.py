@@ -79,11 +79,14 @@ def serve(
     ] = False,
 ) -> None:
     """启动网页和接口 / Serve the web page and the API."""
+    from bot.library import let_it_be_empty
     from bot.web import server
 
     settings = load_settings(
         corpus=corpus, index=index, host=host, port=port, workers=workers, insecure=insecure or None
     )
+    if let_it_be_empty(settings):
+        err.print(escape(f"还没有资料，放进这里就会编入 / no documents yet, put some in here: {settings.corpus}/"))
     said = "问渠 {}  (Ctrl-C 停止 / stops)"
     server.serve(lambda: ready_bot(settings), settings, lambda url: err.print(said.format(url)))
 

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from bot.corpus.cache import DocumentCache
 from bot.corpus.curated import NO_ANSWERS, Curated, read_answers
+from bot.corpus.files import is_claimed
 from bot.corpus.loss import Loss, loss
 from bot.corpus.readers import READERS
 from bot.corpus.scan import ANSWERS, Scan, Skipped, scan
@@ -162,7 +163,7 @@ class _Builder:
                 self._take(result)
         self._embed()
         progress(len(self.files), len(self.files))
-        if not self.store.passages:
+        if not self.store.passages and not is_claimed(self.settings.corpus):
             self._abandon()
         self._finish()
         seconds = time.monotonic() - started

@@ -45,7 +45,7 @@ class Change:
         """What changed since a generation was made; None if the whole corpus should be read instead."""
         before, now = base.store.files, set(files)
         replaced = {file.path for file in before ^ now}
-        if len(files) < _WHOLE_UNDER or DICTIONARY in replaced or base.degraded:
+        if len(files) < _WHOLE_UNDER or not base.rows[0] or DICTIONARY in replaced or base.degraded:
             return None
         if base.server:  # a collection on a server belongs to one generation
             return None

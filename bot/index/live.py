@@ -24,6 +24,7 @@ class LiveIndex:
         self._opening = threading.Lock()
         self._opened: Index | None = None
         self._current: str | None = None
+        self.progress: tuple[int, int] | None = None  # files done and all files of the run under way in this process
 
     @property
     def is_open(self) -> bool:
@@ -53,6 +54,17 @@ class LiveIndex:
         Raises as build_index and open_index do: an index that is damaged or was made by another model is not
         overwritten.
         """
+
+        def told(done: int, total: int) -> None:
+            self.progress = done, total
+            progress(done, total)
+
+        try:
+            return self._refreshed(told)
+        finally:
+            self.progress = None
+
+    def _refreshed(self, progress: Progress) -> Summary | None:
         while True:
             try:
                 base = self.get()

@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot.corpus.blocks import block_of
 from bot.corpus.loss import ENOUGH, Loss, letters_by_reason
@@ -45,6 +45,19 @@ CREATE TABLE gone (row INTEGER PRIMARY KEY);
 """
 _FILES = "SELECT path, size, mtime_ns FROM {part}.files WHERE path NOT IN {paths}"
 _COLUMNS = "p.row, p.id, p.document, d.title, p.heading, p.text, p.start, p.end, p.page"
+
+
+class Listed(NamedTuple):
+    """A document of a generation in a list: what it is called, how large it is, and what became of its letters."""
+
+    id: str
+    title: str
+    path: str
+    passages: int
+    pages: int
+    letters: int
+    kept: int
+    warning: str
 
 
 class StoreWriter:
@@ -190,6 +203,13 @@ class Store:
     def titles(self) -> list[tuple[str, str]]:
         """The id and the title of each document, in the order of the ids."""
         return sorted(self._each("SELECT id, title FROM {part}.documents WHERE id NOT IN {documents}"))
+
+    def listed(self) -> list[Listed]:
+        """Every document, in the order of the ids."""
+        columns = "id, title, path, count, json_array_length(pages), letters, kept, warning"
+        return sorted(
+            map(Listed._make, self._each(f"SELECT {columns} FROM {{part}}.documents WHERE id NOT IN {{documents}}"))
+        )
 
     def passages_of(self, document: str) -> list[Passage]:
         """The passages of a document in reading order."""

@@ -154,7 +154,7 @@ def source(passage: str, bot: TheBot) -> SourceFields:
     cited, article = found
     return SourceFields(
         passage=PassageFields.model_validate(passage_to_dict(cited)),
-        article=article_fields(article, cited, bot.pictures(article.id)),
+        article=article_fields(article, cited.start, cited.end, bot.pictures(article.id)),
     )
 
 

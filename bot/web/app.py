@@ -14,8 +14,9 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from bot import __version__
 from bot.channels import CHANNELS, channel_router
 from bot.journal import EVENTS, Journal
+from bot.library import Library
 from bot.pipeline import Bot
-from bot.web import api, docs, errors, guide, health, mcp, openai, original, picture, source, widget
+from bot.web import api, docs, errors, guide, health, library, mcp, openai, original, picture, source, widget
 from bot.web.admission import Admission
 from bot.web.guard import MAX_BODY_BYTES, Guard
 from bot.web.telemetry import Metrics, Requests
@@ -25,11 +26,14 @@ ROUTERS = [
     health.router,
     docs.router,
     api.router,
+    library.router,
     source.router,
     original.router,
     picture.router,
     guide.router,
 ]
+# Paths whose requests may be larger than others, and how large.
+LARGER = {library.DOCUMENTS: library.MAX_UPLOAD_BYTES}
 # Threads beside those of the questions under way: what holds no place, such as a file of the page, needs one too.
 _SPARE_THREADS = 16
 
@@ -51,6 +55,7 @@ def create_app(bot: Bot, figures: Path | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.bot = bot
+    app.state.library = Library(bot)
     app.state.journal = Journal.from_settings(bot.settings)
     app.state.metrics = Metrics(figures)
     app.state.health_threads = CapacityLimiter(health.THREADS)
@@ -60,7 +65,7 @@ def create_app(bot: Bot, figures: Path | None = None) -> FastAPI:
     app.mount("/v1", openai.application(app.state))
     # Inside the guard, which says in our words what is too large by its own account.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
-    app.add_middleware(Guard, settings=bot.settings, signed=_add_channels(app, bot))
+    app.add_middleware(Guard, settings=bot.settings, signed=_add_channels(app, bot), larger=LARGER)
     app.add_middleware(Requests, metrics=app.state.metrics)
     return app
 

@@ -9,9 +9,9 @@ from dataclasses import asdict, replace
 from pydantic import BaseModel, Field
 
 from bot.corpus.columns import Columns, Header, columns_of
-from bot.types import Block, BlockKind, Document, KeptPicture, Passage
+from bot.types import Block, BlockKind, Document, KeptPicture
 
-# Characters before and after the passage whose blocks are sent: a book in one piece would stop the browser.
+# Characters before and after what is looked at whose blocks are sent: a book in one piece would stop the browser.
 AROUND = 100_000
 
 
@@ -60,11 +60,11 @@ class ArticleFields(BaseModel):
     title: str
     text: str
     blocks: list[BlockFields] = Field(
-        description="段落附近的各部分，按阅读顺序 / those around the passage, in reading order"
+        description="所看之处附近的各部分，按阅读顺序 / those around what is looked at, in reading order"
     )
     whole: bool = Field(description="是否全部都在 / whether all blocks are there")
     tables: dict[int, list[str]] = Field(description="各表格的列名，表单没有 / the columns of each table; [] of a form")
-    pictures: list[PictureFields] = Field(description="段落附近的图片 / those around the passage")
+    pictures: list[PictureFields] = Field(description="所看之处附近的图片 / those around what is looked at")
     pages: list[int] = Field(description="每页从哪里开始 / where each page begins")
 
 
@@ -75,9 +75,9 @@ class SourceFields(BaseModel):
     article: ArticleFields
 
 
-def blocks_around(document: Document, passage: Passage) -> list[Block]:
-    """The blocks of a document within `AROUND` characters of a passage, those that reach further cut there."""
-    first, last = passage.start - AROUND, passage.end + AROUND
+def blocks_around(document: Document, start: int, end: int) -> list[Block]:
+    """The blocks of a document within `AROUND` characters of some of its text, those that reach further cut there."""
+    first, last = start - AROUND, end + AROUND
     near = [block for block in document.blocks if block.start < last and block.end > first]
     return [
         block if block.cells else replace(block, start=max(block.start, first), end=min(block.end, last))
@@ -85,9 +85,9 @@ def blocks_around(document: Document, passage: Passage) -> list[Block]:
     ]
 
 
-def pictures_around(pictures: Iterable[KeptPicture], passage: Passage) -> list[KeptPicture]:
-    """The pictures within `AROUND` characters of a passage."""
-    return [one for one in pictures if passage.start - AROUND <= one.at <= passage.end + AROUND]
+def pictures_around(pictures: Iterable[KeptPicture], start: int, end: int) -> list[KeptPicture]:
+    """The pictures within `AROUND` characters of some text."""
+    return [one for one in pictures if start - AROUND <= one.at <= end + AROUND]
 
 
 def tables_of(document: Document) -> dict[int, Columns]:
@@ -99,9 +99,9 @@ def tables_of(document: Document) -> dict[int, Columns]:
     return {table: columns_of(rows) for table, rows in headers.items()}
 
 
-def article_fields(document: Document, passage: Passage, pictures: Iterable[KeptPicture]) -> ArticleFields:
-    """An article with the blocks and pictures around a passage."""
-    blocks, tables = blocks_around(document, passage), tables_of(document)
+def article_fields(document: Document, start: int, end: int, pictures: Iterable[KeptPicture]) -> ArticleFields:
+    """An article with the blocks and pictures around some of its text."""
+    blocks, tables = blocks_around(document, start, end), tables_of(document)
     return ArticleFields(
         id=document.id,
         title=document.title,
@@ -109,7 +109,7 @@ def article_fields(document: Document, passage: Passage, pictures: Iterable[Kept
         blocks=[_fields(block, tables) for block in blocks],
         whole=blocks == list(document.blocks),
         tables={number: list(tables[number].names) for number in {block.table for block in blocks if block.cells}},
-        pictures=[PictureFields(**asdict(one)) for one in pictures_around(pictures, passage)],
+        pictures=[PictureFields(**asdict(one)) for one in pictures_around(pictures, start, end)],
         pages=list(document.pages),
     )
 

@@ -16,13 +16,14 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from bot.errors import QueryError, WenquError
+from bot.errors import QueryError, StoreError, WenquError
 
 log = logging.getLogger("wenqu")
 BAD_FORM = "请求格式不对 / the request is not of the expected form"
 BUG = "服务器内部错误，请查看日志 / an internal error: see the server's log"
 LEFT = "连接中断 / the client has left"
 _FIELDS = {"question", "passage", "k", "explain", "answer", "verdict", "comment"}  # named in a message about the form
+_STORING = {"E-GONE": 404, "E-NAME": 409, "E-SIZE": 413, "E-DISK": 507, "E-WRITE": 507}
 _CODES = {429: "too_many_questions", 503: "busy"}
 
 
@@ -69,6 +70,8 @@ async def _invalid(request: Request, failure: RequestValidationError) -> Respons
 async def _ours(request: Request, failure: WenquError) -> Response:
     if isinstance(failure, QueryError):
         return error(422, "invalid_question", str(failure))
+    if isinstance(failure, StoreError):
+        return error(_STORING.get(failure.code, 422), failure.code, str(failure))
     return error(503, type(failure).__name__, str(failure))
 
 

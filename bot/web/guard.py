@@ -6,7 +6,7 @@ import base64
 import binascii
 import hmac
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -29,7 +29,7 @@ WRONG_KEY = (
 )
 WRONG_HOST = "不认识这个主机名 / the server does not go by this host name → WENQU_ALLOWED_HOSTS, WENQU_PUBLIC_URL"
 WRONG_ORIGIN = "别的网站不能这样请求 / pages of another site may not send this → WENQU_CORS_ORIGINS"
-TOO_LARGE = "请求太大 / the request is too large: at most 1 MiB"
+TOO_LARGE = "请求太大 / the request is too large: at most {} MiB"
 # A question with ten turns before it, each as long as is read, has 540 KB; clients of /v1 send whole conversations.
 MAX_BODY_BYTES = 1024 * 1024
 ALIVE = "/livez"  # asks for nothing: what restarts a process that hangs knows no key
@@ -59,10 +59,13 @@ class Guard:
     that it lets point here (DNS rebinding).
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, signed: Collection[str] = ()) -> None:
-        """Keep what requests are held against."""
+    def __init__(
+        self, app: ASGIApp, settings: Settings, signed: Collection[str] = (), larger: Mapping[str, int] | None = None
+    ) -> None:
+        """Keep what requests are held against; `larger` are paths that take more bytes than others."""
         self.app = app
         self._key = settings.api_key.get_secret_value().encode("utf-8", "surrogateescape")
+        self._larger = larger or {}
         self._open = {ALIVE, *signed}
         self._hosts = _names(settings)
         self._cors = {origin.strip().rstrip("/").lower() for origin in settings.cors_origins.split(",")}
@@ -85,8 +88,9 @@ class Guard:
 
     def _refusal(self, method: str, path: str, headers: Headers) -> ASGIApp | None:
         length = headers.get("content-length", "")
-        if length.isascii() and length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
-            return errors.refusal(path, 413, "too_large", TOO_LARGE)
+        most = self._larger.get(path, MAX_BODY_BYTES)
+        if length.isascii() and length.isdigit() and int(length[:20]) > most:
+            return errors.refusal(path, 413, "too_large", TOO_LARGE.format(most // 2**20))
         if path.rstrip("/") in self._open:
             return None
         origin = headers.get("origin", "")

@@ -28,10 +28,10 @@ class ArticleMarkup:
         """Take the text and what is to be set off in it."""
         self._document, self._passage, self._spans = document, passage, spans
         self._tables = tables_of(document)
-        self._pictures = pictures_around(pictures, passage)
+        self._pictures = pictures_around(pictures, passage.start, passage.end)
         # Where the page opens: at the block of the first mark, else at the first one of the passage.
         opens = spans[0] if spans else (passage.start, passage.end)
-        self._blocks = blocks_around(document, passage)
+        self._blocks = blocks_around(document, passage.start, passage.end)
         self._anchor = next((one for one in self._blocks if one.start < opens[1] and one.end > opens[0]), None)
 
     def __str__(self) -> str:

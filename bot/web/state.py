@@ -1,4 +1,4 @@
-"""What a handler takes from its application: the bot that answers and the journal that keeps what was asked.
+"""What a handler takes from its application: the bot that answers, its documents, the journal of what was asked.
 
     def ask(body: AskBody, bot: TheBot, journal: TheJournal) -> ...
 
@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from bot.journal import Journal
+from bot.library import Library
 from bot.pipeline import Bot
 
 
@@ -21,10 +22,16 @@ async def _bot(request: Request) -> Bot:
     return bot
 
 
+async def _library(request: Request) -> Library:
+    library: Library = request.app.state.library
+    return library
+
+
 async def _journal(request: Request) -> Journal:
     journal: Journal = request.app.state.journal
     return journal
 
 
 TheBot = Annotated[Bot, Depends(_bot)]
+TheLibrary = Annotated[Library, Depends(_library)]
 TheJournal = Annotated[Journal, Depends(_journal)]
