@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import socket
 import threading
 import time
@@ -23,6 +24,7 @@ from bot.pipeline import Bot
 from bot.settings import Settings, load_settings
 from bot.types import Answer, Event, Text
 
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # A deadline measures the machine, not the code.
 hypothesis_settings.register_profile("wenqu", deadline=None)
 hypothesis_settings.load_profile("wenqu")
@@ -263,3 +265,65 @@ def wait_for(sent: list, count: int) -> list:
     while len(sent) < count and time.monotonic() < until:
         time.sleep(0.01)
     return sent
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium, which the pages are tested in."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Opens the page in a window of its own; whatever happens there, no dialog, no foreign host, no script error."""
+    contexts, foreign, problems = [], [], []
+
+    def look(request):
+        own = ("http://127.0.0.1", "data:", "blob:", "chrome:", "chrome-extension:")  # the last two by its PDF viewer
+        if not request.url.startswith(own):
+            foreign.append(request.url)
+
+    def opened(url=address, prepare=lambda page: None, **options):
+        options = {"locale": "zh-CN", "reduced_motion": "reduce", **options}
+        context = browser.new_context(**options)
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        context.on("request", look)
+        page = context.new_page()
+        page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda said: "Content Security Policy" in said.text and problems.append(said.text))
+        prepare(page)
+        page.goto(url)
+        page.wait_for_selector("#theme:not(:empty)")  # its script ran
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert foreign == []
+    assert problems == []
+
+
+@pytest.fixture
+def check():
+    """Asserts that axe finds nothing serious in a page; the state says where it did."""
+    axe_core = pytest.importorskip("axe_playwright_python")
+    axe = (Path(axe_core.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+    def checked(page, state):
+        page.evaluate(axe)
+        found = page.evaluate("axe.run()")["violations"]
+        serious = [
+            (state, one["id"], [node["html"][:120] for node in one["nodes"]])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
+
+    return checked

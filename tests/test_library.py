@@ -265,7 +265,7 @@ def test_a_document_is_shown_as_it_was_read(client):
     assert shown["article"]["blocks"][0]["kind"] == "heading"
     assert all(shown["article"]["text"][one["start"] : one["end"]] == one["text"] for one in shown["passages"])
     city = client.get("/api/documents/city.html").json()
-    assert {one["reason"]: one["texts"] for one in city["left_out"]}["菜单 menu"] == ["首页 > 新闻"]
+    assert {one["reason"]: one["texts"] for one in city["left_out"]}["菜单 / menu"] == ["首页 > 新闻"]
     assert client.get("/api/documents/none.md").status_code == 404
     file = client.get("/api/documents/city.html/file")
     assert file.text == ARTICLES["city.html"]

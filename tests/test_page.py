@@ -6,16 +6,15 @@ import asyncio
 import io
 import json
 import re
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import Configured, ShortBot, served, write_articles
+from conftest import CHROMIUM, Configured, ShortBot, served, write_articles
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, StreamingResponse
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from written import bot_over
 
 from bot.corpus.blocks import BlockWriter, Parsed
@@ -26,7 +25,6 @@ from bot.types import evidence_to_dict
 from bot.web.app import create_app
 from bot.web.guide import PAGES
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 STATIC = Path(__file__).parents[1] / "bot" / "web" / "static"
 QUESTION, SENTENCE = "西安地铁二号线何时开通?", "西安地铁二号线于2011年9月16日开通,是西北地区第一条地铁线路。"
 SHORT = "2011年9月16日"
@@ -45,48 +43,9 @@ def sse(*events: tuple[str, object]) -> str:
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def address(bot):
     with served(create_app(bot)) as url:
         yield url
-
-
-@pytest.fixture
-def visit(browser, address):
-    """Opens the page in a window of its own; whatever happens there, no dialog, no foreign host, no script error."""
-    contexts, foreign, problems = [], [], []
-
-    def look(request):
-        if not request.url.startswith(("http://127.0.0.1", "data:", "blob:")):
-            foreign.append(request.url)
-
-    def opened(url=address, prepare=lambda page: None, **options):
-        options = {"locale": "zh-CN", "reduced_motion": "reduce", **options}
-        context = browser.new_context(**options)
-        contexts.append(context)
-        context.set_default_timeout(10_000)
-        context.on("request", look)
-        page = context.new_page()
-        page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda said: "Content Security Policy" in said.text and problems.append(said.text))
-        prepare(page)
-        page.goto(url)
-        expect(page.locator("#send")).not_to_be_empty()
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert foreign == []
-    assert problems == []
 
 
 def ask(page, question):
@@ -488,25 +447,6 @@ def test_everything_works_by_keyboard_alone(visit):
     walk(".skip", "Shift+Tab")
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "question"
-
-
-@pytest.fixture
-def check():
-    """Asserts that axe finds nothing serious in a page; the state says where it did."""
-    axe_core = pytest.importorskip("axe_playwright_python")
-    axe = (Path(axe_core.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-
-    def checked(page, state):
-        page.evaluate(axe)
-        found = page.evaluate("axe.run()")["violations"]
-        serious = [
-            (state, one["id"], [node["html"][:120] for node in one["nodes"]])
-            for one in found
-            if one["impact"] in ("serious", "critical")
-        ]
-        assert serious == []
-
-    return checked
 
 
 def test_axe_finds_nothing_serious(visit, check):

@@ -108,9 +108,9 @@ def kept_spans(document: Document, passages: Sequence[Passage]) -> Iterator[tupl
             reached = end
 
 
-def reason_in_words(reason: str) -> str:
+def reason_in_words(reason: str, between: str = " ") -> str:
     """A reason why something was left out, in Chinese and English."""
-    return f"{_REASONS[reason]} {reason}" if reason in _REASONS else reason
+    return f"{_REASONS[reason]}{between}{reason}" if reason in _REASONS else reason
 
 
 def letters(text: str) -> int:

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Response, UploadFile
+from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
@@ -22,8 +23,9 @@ from bot.library import Entry, Library, Progress, State
 from bot.text.fold import fold
 from bot.types import passage_to_dict
 from bot.web.admission import placed
+from bot.web.api import STATIC
 from bot.web.article import ArticleFields, PassageFields, article_fields
-from bot.web.guard import is_loopback
+from bot.web.guard import is_loopback, policy
 from bot.web.original import GONE_LINE, OpenedFile
 from bot.web.state import TheBot, TheLibrary
 
@@ -32,6 +34,8 @@ MAX_UPLOAD_BYTES = 10 * MAX_FILE_BYTES
 DOCUMENTS = "/api/documents"
 NO_DOCUMENT = "没有这份资料，或它还没有编入索引 / no such document, or it is not indexed yet"
 MAY_NOT = "只有本机或持有密钥的人可以改动资料 / only from this machine, or with a key → WENQU_API_KEY"
+# The page shows an original beside what was read of it.
+_WITH_FRAMES = f"{policy()}; frame-src 'self'"
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")  # a proxy asks, and we do not know for whom
 _MOST_LISTED = 1000
 Sort = Literal["title", "id", "collection", "kind", "bytes", "pages", "passages", "state", "kept", "changed"]
@@ -161,6 +165,12 @@ class CollectionFields(BaseModel):
     documents: int
 
 
+@router.get("/library", include_in_schema=False)
+def page() -> FileResponse:
+    """The page of the documents, which asks the routes below."""
+    return FileResponse(STATIC / "library" / "index.html", headers={"Content-Security-Policy": _WITH_FRAMES})
+
+
 @router.get(DOCUMENTS, dependencies=READS, summary="The files of the corpus, and what became of each")
 def listed(wanted: Annotated[Wanted, Query()], library: TheLibrary) -> EntryList:
     """Those that fit, a page of them."""
@@ -223,7 +233,7 @@ def original(identity: str, bot: TheBot) -> Response:
     if found is None:
         raise HTTPException(404, GONE_LINE)
     path, file = found
-    return OpenedFile(file, PurePosixPath(path).name)
+    return OpenedFile(file, PurePosixPath(path).name, frame_ancestors="'self'")
 
 
 @router.get(
@@ -248,7 +258,7 @@ def document(
         article=article_fields(found, at, at, bot.pictures(found.id)),
         passages=[PassageFields.model_validate(passage_to_dict(one)) for one in bot.passages(found.id)],
         left_out=[
-            LeftOutFields(reason=reason_in_words(reason), letters=sum(map(letters, some)), texts=some[:20])
+            LeftOutFields(reason=reason_in_words(reason, " / "), letters=sum(map(letters, some)), texts=some[:20])
             for reason, some in texts.items()
         ],
     )

@@ -26,7 +26,7 @@ SHOWN = {
 }
 SANDBOX = "default-src 'none'; frame-ancestors 'none'; sandbox"
 # Safari shows no PDF in a sandbox, and the viewers' own styles are inline. A PDF cannot act on the page that serves it.
-_FOR_PDF = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+_FOR_PDF = SANDBOX.replace("sandbox", "style-src 'unsafe-inline'")
 
 router = APIRouter()
 
@@ -34,13 +34,17 @@ router = APIRouter()
 class OpenedFile(FileResponse):
     """A file that is open already, so that what was checked is what is sent, whole or in ranges."""
 
-    def __init__(self, file: BufferedReader, name: str) -> None:
-        """Take an open file; it is closed once it is sent. `name` is what a browser calls it."""
+    def __init__(self, file: BufferedReader, name: str, frame_ancestors: str = "'none'") -> None:
+        """Take an open file; it is closed once it is sent. `name` is what a browser calls it.
+
+        `frame_ancestors` are the origins whose pages may frame it.
+        """
         suffix = PurePosixPath(name).suffix.lower()
         self._file = file
+        rights = _FOR_PDF if suffix == ".pdf" else SANDBOX
         super().__init__(
             f"/dev/fd/{file.fileno()}",
-            headers={"Content-Security-Policy": _FOR_PDF if suffix == ".pdf" else SANDBOX},
+            headers={"Content-Security-Policy": rights.replace("ancestors 'none'", f"ancestors {frame_ancestors}")},
             media_type=SHOWN.get(suffix, "application/octet-stream"),
             filename=name,
             stat_result=os.fstat(file.fileno()),

@@ -10,7 +10,8 @@ const MAX_ANSWER = 1000; // characters of an earlier answer: enough to know what
 /** The server cannot be reached at all. */
 export class Unreachable extends Error {}
 
-async function reach(path, options) {
+/** The response to a request. Throws with what is wrong in words. */
+export async function reach(path, options) {
   let response;
   try {
     response = await fetch(path, options);
@@ -31,7 +32,8 @@ async function problem(response) {
   }
 }
 
-function posted(body, signal) {
+/** The options of a request that posts JSON. */
+export function posted(body, signal) {
   return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal };
 }
 

@@ -24,7 +24,7 @@ const TEXTS = {
     mode_lexical_only: "只用了字词检索", mode_stale_generation: "用的是上一版索引",
     theme_auto: "明暗随系统", theme_light: "亮色", theme_dark: "暗色", declined: "可以换个说法,或者问得更具体。",
     nearest: "最接近的段落:",
-    manual: "使用手册",
+    manual: "使用手册", library: "资料",
   },
   en: {
     lang: "en", other: "中文", label: "Question", placeholder: "Ask in Chinese or English", send: "Ask", stop: "Stop",
@@ -52,7 +52,7 @@ const TEXTS = {
     mode_lexical_only: "Found by words alone",
     mode_stale_generation: "Answered from the previous index",
     theme_auto: "Theme: system", theme_light: "Theme: light", theme_dark: "Theme: dark",
-    declined: "Try other words, or a more precise question.", nearest: "The nearest passages:", manual: "Manual",
+    declined: "Try other words, or a more precise question.", nearest: "The nearest passages:", manual: "Manual", library: "Documents",
   },
 };
 
@@ -62,8 +62,19 @@ if (!(language in TEXTS)) language = "zh";
 /** The text of a key in the language of the page, with its number, or an empty one. */
 export const text = (key, number = "") => (TEXTS[language][key] ?? "").replace("{}", number);
 
+/** Of what the server says in both languages, 中文 / English, the half in the language of the page. */
+export function half(said) {
+  const [chinese, ...english] = said.split(" / ");
+  return language === "zh" || !english.length ? chinese : english.join(" / ");
+}
+
 /** Whether there is a text of that key. */
 export const known = (key) => key in TEXTS.zh;
+
+/** Adds the texts of another page. */
+export function extend(more) {
+  for (const [name, texts] of Object.entries(more)) Object.assign(TEXTS[name], texts);
+}
 
 /** Writes every text anew. */
 export function speak() {
@@ -72,10 +83,9 @@ export function speak() {
     said.textContent = text(said.dataset.text, said.dataset.number);
   }
   for (const named of document.querySelectorAll("[data-label]")) named.ariaLabel = text(named.dataset.label);
-  const box = document.getElementById("question"); // which the manual's pages have not
-  if (!box) return;
-  box.placeholder = text("placeholder");
-  document.getElementById("manual").href = `/guide/${language}/`;
+  for (const box of document.querySelectorAll("[data-hint]")) box.placeholder = text(box.dataset.hint);
+  const manual = document.getElementById("manual");
+  if (manual) manual.href = `/guide/${language}/`;
 }
 
 /** Speaks the named language, or the other one when none is named. */
