@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import re
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -114,8 +115,8 @@ def test_the_examples_are_answered(visit, bot):
 
 @contextmanager
 def slow_server(bot):
-    """The bot behind a chat that takes its time: sources at once, then a piece of the answer each 0.2 s."""
-    app = FastAPI()
+    """The bot behind a chat that waits: sources at once, then a piece of the answer each time the other is released."""
+    app, pieces = FastAPI(), threading.Semaphore(0)
 
     @app.post("/api/chat")
     async def chat() -> StreamingResponse:
@@ -125,7 +126,8 @@ def slow_server(bot):
             yield sse(("sources", [evidence_to_dict(one) for one in answer.evidence]))
             yield sse(("short", {"text": answer.short})) if answer.short else ""
             for i in range(0, len(answer.text), 4):
-                await asyncio.sleep(0.2)
+                while not pieces.acquire(blocking=False):
+                    await asyncio.sleep(0.01)
                 yield sse(("delta", {"text": answer.text[i : i + 4]}))
             yield sse(("done", answer.to_dict()))
 
@@ -133,26 +135,26 @@ def slow_server(bot):
 
     app.mount("/", create_app(bot))
     with served(app) as url:
-        yield url
+        yield url, pieces
+        pieces.release(1000)
 
 
 def test_the_sources_come_first_and_stop_stops(visit, bot):
-    with slow_server(bot) as url:
+    with slow_server(bot) as (url, pieces):
         page = visit(url)
         page.fill("#question", QUESTION)
         page.press("#question", "Enter")
         page.wait_for_selector(".source mark")
         assert SENTENCE[:4] not in answer_of(page)
-        expect(page.locator(".answer")).to_contain_text(SENTENCE[:4])
+        pieces.release(2)
+        expect(page.locator(".answer")).to_have_text(SENTENCE[:8])
         page.fill("#question", "下一个问题")
         page.press("#question", "Enter")  # neither asks nor stops: what is typed waits
         assert page.input_value("#question") == "下一个问题"
         assert page.locator(".turn").count() == 1
         page.click("#stop")
         expect(page.locator(".turn .note")).to_contain_text("已停止")
-        begun = answer_of(page)
-        assert begun
-        assert len(begun) < len(SENTENCE)
+        assert answer_of(page) == SENTENCE[:8]
         expect(page.locator("#send")).to_be_visible()
         page.press("#question", "Escape")
         page.click(".turn .note button")  # again
@@ -163,13 +165,14 @@ def test_the_sources_come_first_and_stop_stops(visit, bot):
 
 
 def test_a_short_answer_is_there_before_the_text(visit, bot):
-    with slow_server(ShortBot(bot, SHORT)) as url:
+    with slow_server(ShortBot(bot, SHORT)) as (url, pieces):
         page = visit(url)
         page.fill("#question", QUESTION)
         page.press("#question", "Enter")
         page.wait_for_selector(".short strong")
         assert SENTENCE[:4] not in answer_of(page)
         assert page.inner_text("#status") == SHORT
+        pieces.release(1000)
         finish(page)
         page.close()
 
