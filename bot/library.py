@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, Literal
 
 from bot.corpus.files import claim, put_back, put_in, stored_path, take_out
-from bot.corpus.scan import ANSWERS, Skipped, SourceFile, document_id, scan
+from bot.corpus.scan import ANSWERS, Skipped, SourceFile, collection_of, document_id, scan
 from bot.errors import IndexMissing, StoreError, WenquError
 from bot.index.build import Summary
 from bot.index.generations import current_generation
@@ -153,7 +153,7 @@ def _entry(file: SourceFile, state: State) -> Entry:
     return Entry(
         document_id(file.path),
         path.stem,
-        path.parts[0] if len(path.parts) > 1 else "",
+        collection_of(file.path),
         path.suffix[1:].lower(),
         state,
         file.size,

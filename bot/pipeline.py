@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import threading
 import time
@@ -82,8 +83,23 @@ class Bot:
         self.reader, self._reader_problem = load_reader(self.embedder)
         self.live = LiveIndex(self.settings, self.embedder)
         self._examples = Examples()
+        self._collections: frozenset[str] | None = None  # what is asked; None for everything
         self._building = threading.Lock()
         self._at_work = threading.Semaphore(_AT_WORK)
+
+    def within(self, collections: Iterable[str]) -> Bot:
+        """The same bot, asked of some collections only: it finds, shows and tells nothing of the others.
+
+        Raises QueryError if the corpus has no such collection.
+        """
+        names = frozenset(collections)
+        known = self._index().store.collections
+        if unknown := sorted(names - known.keys()):
+            there = "、".join(filter(None, known)) or "—"
+            raise QueryError(f"没有这个文件夹：{unknown[0]}", "there is no such collection", there)
+        seen = copy.copy(self)
+        seen._collections = names
+        return seen
 
     def refresh(self, progress: Progress = lambda done, total: None) -> Summary | None:
         """Build the index if there is none or the corpus has changed; None if there was nothing to do.
@@ -175,7 +191,11 @@ class Bot:
     def examples(self) -> tuple[str, ...]:
         """At most four questions that the articles answer, made from the articles themselves."""
         index = self._index()
-        return self._examples.drawn(index.generation, index.store, self._answers)
+        return self._examples.drawn(index.generation, index.store, self._answers, self._collections)
+
+    def collections(self) -> dict[str, int]:
+        """How many documents each collection has, by name; "" is the corpus folder itself."""
+        return self._index().store.collections
 
     def info(self) -> dict[str, dict[str, Any]]:
         """What the live generation contains, by section. Raises IndexMissing, IndexDamaged and IndexMismatch."""
@@ -192,13 +212,14 @@ class Bot:
             self._writer.stop()
 
     def _index(self) -> Index:
-        """The live generation; if there is none yet, it is built."""
+        """The live generation, or what may be seen of it; if there is none yet, it is built."""
         try:
-            return self.live.get()
+            index = self.live.get()
         except IndexMissing:
             with self._building:
                 self.refresh()
-            return self.live.get()
+            index = self.live.get()
+        return index if self._collections is None else index.within(self._collections)
 
     def _answers(self, question: str) -> bool:
         try:

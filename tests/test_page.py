@@ -528,6 +528,39 @@ def test_without_storage_the_visit_is_remembered(visit, script):
     assert page.inner_text(".question") == QUESTION
 
 
+def test_the_folders_that_are_asked_are_chosen_by_chips(visit, check, embedder, tmp_path):
+    for name, number in {"甲厂": 6210, "乙厂": 6220}.items():
+        said = f"{name}值班\n\n{name}值班电话是{number},值班长是张三丰。\n"
+        write_articles(tmp_path / "c" / name, {"值班.txt": said})
+    bot = Bot(load_settings(corpus=tmp_path / "c", index=tmp_path / "i"), embedder)
+    bot.refresh()
+    with served(create_app(bot)) as url:
+        page = visit(url, viewport={"width": 320, "height": 700})
+        chips = page.locator("#scope button")
+        expect(chips).to_have_text(["乙厂", "甲厂"])
+        chips.nth(0).click()
+        expect(chips.nth(0)).to_have_attribute("aria-pressed", "true")
+        ask(page, "值班电话是多少")
+        assert "6220" in answer_of(page)
+        page.click(".turn:last-child .why >> nth=0")
+        page.wait_for_selector(".reasons dl")
+        check(page, "folders")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.reload()
+        expect(page.locator(".question small")).to_have_text("乙厂")
+        expect(chips.nth(0)).to_have_attribute("aria-pressed", "true")
+        chips.nth(0).click()
+        chips.nth(1).click()
+        ask(page, "值班电话是多少")
+        assert "6210" in answer_of(page)
+
+
+def test_without_folders_there_is_nothing_to_choose(visit):
+    page = visit()
+    page.wait_for_selector("#examples button")
+    expect(page.locator("#scope")).to_be_hidden()
+
+
 def test_errors_are_said_in_words(visit):
     page = visit()
     ask(page, "??")

@@ -31,6 +31,7 @@ _BEGUN = re.compile(rf"^({_CHINESE}{{2,12}}?)(建成|成立|始建|创办|创立
 _PLACE = re.compile(rf"^({_CHINESE}{{2,10}}?)(位于|产于|坐落于|出生于)(?!\d|公元)")
 _NO_SUBJECT = ("位列", "位居", "当前", "每天", "每年", "带动", "目前", "全程", "全年", "其中", "经过", "随后")
 _CLAIM = re.compile("有|是|赢|能|要|让|靠|成为|不|需")
+Collections = frozenset[str] | None  # those that are asked; None for all
 _RANK = re.compile(r"第[一二三四五六七八九十\d]+(?=[位名大])|第[一二三四五六七八九十\d]+$")
 
 
@@ -41,14 +42,18 @@ class Examples:
         """Start without examples."""
         self._lock = threading.Lock()
         self._generation = ""
-        self._drawing = _Drawing([])
+        self._drawings: dict[Collections, _Drawing] = {}
 
-    def drawn(self, generation: str, store: Store, answers: Callable[[str], bool]) -> tuple[str, ...]:
+    def drawn(
+        self, generation: str, store: Store, answers: Callable[[str], bool], collections: Collections = None
+    ) -> tuple[str, ...]:
         """At most four questions for which `answers` is true; the next call continues one that ran out of time."""
         with self._lock:
             if self._generation != generation:
-                self._generation, self._drawing = generation, _Drawing(_spread(store))
-            return self._drawing.go_on(answers, time.monotonic() + _SECONDS)
+                self._generation, self._drawings = generation, {}
+            if collections not in self._drawings:
+                self._drawings[collections] = _Drawing(_spread(store))
+            return self._drawings[collections].go_on(answers, time.monotonic() + _SECONDS)
 
 
 class _Drawing:

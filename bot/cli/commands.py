@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from bot import __version__
 from bot.cli import journal
-from bot.cli.console import AsJson, Corpus, IndexFolder, err, out, print_json, ready_bot, rebuilt
+from bot.cli.console import AsJson, Collections, Corpus, IndexFolder, err, out, print_json, ready_bot, rebuilt
 from bot.errors import SettingsError, WenquError
 from bot.settings import load_settings
 
@@ -42,7 +42,13 @@ def wenqu(
 
 
 @cli.command()
-def ask(question: str, corpus: Corpus = None, index: IndexFolder = None, as_json: AsJson = False) -> None:
+def ask(
+    question: str,
+    corpus: Corpus = None,
+    index: IndexFolder = None,
+    collection: Collections = None,
+    as_json: AsJson = False,
+) -> None:
     """提一个问题，得到答案和证据 / Ask one question and get the answer with its evidence."""
     from bot.answer.query import checked_question
     from bot.cli.passage import blocks_of
@@ -50,7 +56,7 @@ def ask(question: str, corpus: Corpus = None, index: IndexFolder = None, as_json
 
     settings = load_settings(corpus=corpus, index=index)
     checked_question(question, settings.max_question)  # fail now, not after an index run
-    bot = ready_bot(settings)
+    bot = ready_bot(settings, collections=collection)
     answer = bot.ask(question)
     if as_json:
         print_json(answer.to_dict())
@@ -59,12 +65,12 @@ def ask(question: str, corpus: Corpus = None, index: IndexFolder = None, as_json
 
 
 @cli.command()
-def chat(corpus: Corpus = None, index: IndexFolder = None) -> None:
+def chat(corpus: Corpus = None, index: IndexFolder = None, collection: Collections = None) -> None:
     """在终端里连续提问 / Ask questions in the terminal."""
     from bot.cli import chat
 
     settings = load_settings(corpus=corpus, index=index)
-    chat.chat(ready_bot(settings), out, keep_history=settings.history)
+    chat.chat(ready_bot(settings, collections=collection), out, keep_history=settings.history)
 
 
 @cli.command()
@@ -131,6 +137,7 @@ def search(
     question: str,
     corpus: Corpus = None,
     index: IndexFolder = None,
+    collection: Collections = None,
     k: Annotated[int, typer.Option("-k", min=1, max=100, help="段落数 / how many passages")] = 5,
     explain: Annotated[bool, typer.Option("--explain", help="说明名次的由来 / explain the ranking")] = False,
     as_json: AsJson = False,
@@ -140,7 +147,7 @@ def search(
     from bot.cli.render import render_explanation, render_hits
     from bot.types import hit_to_dict
 
-    bot = ready_bot(load_settings(corpus=corpus, index=index))
+    bot = ready_bot(load_settings(corpus=corpus, index=index), collections=collection)
     if explain:
         explanation = bot.explain(question, k)
         print_json(explanation.to_dict()) if as_json else render_explanation(out, explanation, blocks_of(bot))

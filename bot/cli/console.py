@@ -22,6 +22,12 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Corpus = Annotated[Path | None, typer.Option("--corpus", help="资料文件夹 / folder of documents")]
 IndexFolder = Annotated[Path | None, typer.Option("--index", help="索引文件夹 / index folder")]
+Collections = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--collection", help="只问这个文件夹，可以写几次 / ask this folder of the corpus only; may be repeated"
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")]
 
 
@@ -30,10 +36,11 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1).encode("utf-8", "replace").decode() + "\n")
 
 
-def ready_bot(settings: Settings, *, rebuild: bool = False) -> Bot:
+def ready_bot(settings: Settings, *, rebuild: bool = False, collections: list[str] | None = None) -> Bot:
     """A bot whose index is up to date; what was built is reported on standard error.
 
-    If the index cannot be built, an existing one is used. With `rebuild`, an index of another model is built again.
+    If the index cannot be built, an existing one is used. With `rebuild`, an index of another model is built again;
+    with `collections`, only those are asked.
     """
     from bot.cli.render import progress_bar, render_summary
     from bot.errors import EngineDown, IndexBusy, IndexUnwritable
@@ -50,7 +57,7 @@ def ready_bot(settings: Settings, *, rebuild: bool = False) -> Bot:
         err.print(escape(f"{error} · 继续使用现有索引 / continuing with {bot.generation().name}"), style="yellow")
     if summary is not None:
         render_summary(err, summary)
-    return bot
+    return bot.within(collections) if collections else bot
 
 
 def rebuilt(bot: Bot, progress: Progress, *, mismatched: bool = True) -> Summary | None:

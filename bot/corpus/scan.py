@@ -158,6 +158,12 @@ def document_id(path: str) -> str:
     return unicodedata.normalize("NFC", path)
 
 
+def collection_of(identity: str) -> str:
+    """The collection of a document: the first folder of its path, "" for a file in the corpus folder itself."""
+    folder, slash, _ = identity.partition("/")
+    return folder if slash else ""
+
+
 def digest_of(corpus: Path, file: SourceFile) -> str:
     """The sha256 of the file's bytes. Raises ReadError."""
     return hashlib.sha256(_content(corpus, file.path)).hexdigest()

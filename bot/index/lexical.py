@@ -5,6 +5,7 @@ tantivy only splits fields at white space, so that index and queries always agre
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import tantivy
 
+from bot.corpus.scan import collection_of
 from bot.errors import IndexDamaged, IndexUnwritable
 from bot.text.canonical import canonical_tokens
 from bot.text.dictionary import NO_DICTIONARY, Dictionary
@@ -39,6 +41,7 @@ def _schema() -> tantivy.Schema:
     builder.add_unsigned_field("row", fast=True, indexed=True)
     for field in (*FIELD_WEIGHTS, "grams"):
         builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
+    builder.add_text_field("collection", tokenizer_name="raw", index_option="basic")
     return builder.build()
 
 
@@ -63,13 +66,14 @@ def _written(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A passage as tantivy stores it: the tokens of each field, separated by spaces."""
+    """A passage as tantivy stores it: the tokens of each field, separated by spaces, and its collection."""
 
     body: str
     title: str
     heading: str
     file: str
     grams: str
+    collection: str
 
     @classmethod
     def from_passage(cls, passage: Passage, dictionary: Dictionary = NO_DICTIONARY) -> Fields:
@@ -83,7 +87,8 @@ class Fields:
             [*found, *canonical_tokens(text)]
             for found, text in zip((body, title, heading, file), (folded, *others), strict=True)
         )
-        return cls(_tokens(body), _tokens(title), _tokens(heading), _tokens(file), " ".join(bigrams(folded)))
+        grams, collection = " ".join(bigrams(folded)), collection_of(passage.document)
+        return cls(_tokens(body), _tokens(title), _tokens(heading), _tokens(file), grams, collection)
 
 
 class LexicalWriter:
@@ -107,6 +112,7 @@ class LexicalWriter:
         document.add_text("heading", fields.heading)
         document.add_text("file", fields.file)
         document.add_text("grams", fields.grams)
+        document.add_text("collection", _named(fields.collection))
         with _written(self._folder):
             self._writer.add_document(document)
 
@@ -144,6 +150,7 @@ class LexicalIndex:
             raise IndexDamaged(folder, error) from error
         self._schema = self._index.schema
         self._searcher = self._index.searcher()
+        self._only: tantivy.Query | None = None  # what is searched; None for everything
         # Cached because a word of an English question has 30 translations, each looked up in three fields.
         self._frequencies = lru_cache(_REMEMBERED)(partial(_document_frequencies, self._searcher))
 
@@ -158,6 +165,13 @@ class LexicalIndex:
                 (links / file.name).symlink_to(file.resolve())
         return links
 
+    def within(self, collections: frozenset[str]) -> LexicalIndex:
+        """The same index in which only some collections are searched."""
+        seen = copy.copy(self)
+        names = [_named(name) for name in sorted(collections)]
+        seen._only = _filter(tantivy.Query.term_set_query(self._schema, "collection", names))
+        return seen
+
     def search(self, query: Query, k: int, rows: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """The `k` best (row, BM25 score), best first, ties in row order; only among `rows` if they are given."""
         clauses = [clause for term in query.terms for clause in self._term_clauses(term.alternatives)]
@@ -165,10 +179,12 @@ class LexicalIndex:
             clauses.append(self._clause("grams", gram, GRAM_WEIGHT))
         if not clauses:
             return []
-        asked = _any_of(clauses)
+        only = [self._only] if self._only else []
         if rows is not None:
-            only = tantivy.Query.const_score_query(tantivy.Query.term_set_query(self._schema, "row", list(rows)), 0.0)
-            asked = tantivy.Query.boolean_query([(tantivy.Occur.Must, only), (tantivy.Occur.Must, asked)])
+            only.append(_filter(tantivy.Query.term_set_query(self._schema, "row", list(rows))))
+        asked = _any_of(clauses)
+        if only:
+            asked = tantivy.Query.boolean_query([(tantivy.Occur.Must, one) for one in (*only, asked)])
         found = self._searcher.search(asked, k, count=False).hits
         found_rows = self._searcher.fast_field_values("row", [address for _, address in found])
         return sorted(
@@ -213,6 +229,16 @@ class LexicalIndex:
         together = min(count, sum(weight * frequency[term] for term, weight in held.items()))
         worth = _idf(count, together)
         return {term: weight * worth / _idf(count, frequency[term]) for term, weight in held.items()}
+
+
+def _named(collection: str) -> str:
+    """A collection as a term: the one of the corpus folder itself has no name, and a term needs a character."""
+    return f"/{collection}"
+
+
+def _filter(query: tantivy.Query) -> tantivy.Query:
+    """The query as a condition that adds nothing to the score."""
+    return tantivy.Query.const_score_query(query, 0.0)
 
 
 def _any_of(clauses: list[tantivy.Query]) -> tantivy.Query:

@@ -11,10 +11,13 @@ index/documents.sqlite       texts of docx and pdf by content hash, so that an u
 
 from __future__ import annotations
 
+import copy
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bot.corpus import curated
 from bot.corpus.curated import NO_ANSWERS, load_curated
@@ -23,6 +26,7 @@ from bot.errors import IndexDamaged, IndexMismatch, SettingsError
 from bot.index.engines import check_engine_name, engine_of, vectors_file
 from bot.index.engines.layered import DELTA, LayeredEngine
 from bot.index.engines.served import LexicalEngine
+from bot.index.engines.within import EngineWithin
 from bot.index.generations import Named, current_generation, is_same, live_first, spare, verified_manifest, verify_files
 from bot.index.lexical import LexicalIndex
 from bot.index.store import Store
@@ -31,7 +35,8 @@ from bot.text import dictionary, segmenter
 from bot.text.dictionary import NO_DICTIONARY, load_dictionary
 from bot.types import Embedder, Engine, VectorSearch
 
-FORMAT = 2
+FORMAT = 3
+_VIEWS = 32  # of a generation that are kept
 
 
 class Index:
@@ -43,6 +48,7 @@ class Index:
         self.manifest = manifest
         self.rows: list[int] = manifest.get("rows", [manifest["passages"]])  # number in the main files, in the delta
         self.degraded: dict[str, str] = {}
+        self._views: dict[frozenset[str], Index] = {}
         self.store = Store(folder / "passages.sqlite", folder / DELTA / "passages.sqlite" if self.rows[1:] else None)
         self.lexical = LexicalIndex(folder / "lexical")
         files = manifest["files"]  # files that the manifest does not name are never read
@@ -70,6 +76,27 @@ class Index:
             return main
         added = engine.load(self.folder / DELTA / file.name, dim, self.rows[1])
         return LayeredEngine(main, added, self.store.gone)
+
+    def within(self, collections: frozenset[str]) -> Index:
+        """The generation as somebody sees it who may see some collections only; kept, for making one takes a while.
+
+        It has no curated answers: they belong to all collections together.
+        """
+        view = self._views.get(collections)
+        if view is None:
+            view = copy.copy(self)
+            view._views = {}  # a cycle would delay freeing the generation
+            view.store, view.lexical = self.store.within(collections), self.lexical.within(collections)
+            rows = np.array(sorted(view.store.rows()), dtype=np.int64)
+            view.engine = EngineWithin(self.engine, rows) if self.engine is not None else None
+            view.__dict__.pop("server", None)
+            articles = sum(view.store.collections.values())
+            view.manifest = {**self.manifest, "articles": articles, "passages": len(rows)}
+            view.curated = NO_ANSWERS
+            if len(self._views) >= _VIEWS:
+                self._views.clear()
+            self._views[collections] = view
+        return view
 
     def report(self) -> dict[str, dict[str, Any]]:
         """What the generation contains, by section: manifest, dictionary, curated answers, what was left out."""

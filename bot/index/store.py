@@ -6,6 +6,7 @@ file no longer count, and the rows that no longer count in either file.
 
 from __future__ import annotations
 
+import copy
 import json
 import sqlite3
 import zlib
@@ -43,6 +44,8 @@ _DELTA = """
 CREATE TABLE replaced (path TEXT PRIMARY KEY, document TEXT);
 CREATE TABLE gone (row INTEGER PRIMARY KEY);
 """
+# The first folder of an id, "" at the top, as bot.corpus.scan.collection_of has it.
+_COLLECTION = "CASE instr({0}, '/') WHEN 0 THEN '' ELSE substr({0}, 1, instr({0}, '/') - 1) END"
 _FILES = "SELECT path, size, mtime_ns FROM {part}.files WHERE path NOT IN {paths}"
 _COLUMNS = "p.row, p.id, p.document, d.title, p.heading, p.text, p.start, p.end, p.page"
 
@@ -58,6 +61,22 @@ class Listed(NamedTuple):
     letters: int
     kept: int
     warning: str
+
+
+class _Counts:
+    """For the name of a column with ids of documents, the condition that one counts."""
+
+    def __init__(self, replaced: str, only: frozenset[str] | None) -> None:
+        """`replaced` selects the ids that no longer count, "" without any; `only` are the collections that are seen."""
+        self._replaced, self._only = replaced, only
+
+    def __getitem__(self, column: str) -> str:
+        """The condition, for SQL."""
+        current = f"{column} NOT IN {self._replaced}" if self._replaced else "1"
+        if self._only is None:
+            return current
+        names = ",".join("'" + name.replace("'", "''") + "'" for name in sorted(self._only))
+        return f"{current} AND {_COLLECTION.format(column)} IN ({names})"
 
 
 class StoreWriter:
@@ -163,11 +182,28 @@ class Store:
         with self._reading():
             self._connection = sqlite3.connect(_uri(path), uri=True, check_same_thread=False)
         self._parts = ["main"]
+        self._only: frozenset[str] | None = None  # the collections that are seen; None for all
         self.gone: frozenset[int] = frozenset()
         if delta:
             self._ask("ATTACH ? AS delta", (_uri(delta),))
             self._parts.append("delta")
             self.gone = frozenset(row for (row,) in self._ask("SELECT row FROM delta.gone"))
+
+    def within(self, collections: frozenset[str]) -> Store:
+        """The same store as somebody sees it who may see some collections only: it holds nothing of the others."""
+        seen = copy.copy(self)
+        seen._only = collections
+        seen.__dict__.pop("collections", None)
+        return seen
+
+    @cached_property
+    def collections(self) -> dict[str, int]:
+        """How many documents each collection has, by name; cached because every question of some asks for it."""
+        total: Counter[str] = Counter()
+        query = f"SELECT {_COLLECTION.format('id')}, count(*) FROM {{part}}.documents WHERE {{counts[id]}} GROUP BY 1"
+        for name, count in self._each(query):
+            total[name] += count
+        return dict(sorted(total.items()))
 
     @property
     def names(self) -> Mapping[str, Sequence[str]]:
@@ -176,7 +212,8 @@ class Store:
 
     def rows(self) -> list[int]:
         """The rows of all passages."""
-        return [row for (row,) in self._each("SELECT row FROM {part}.passages") if row not in self.gone]
+        query = "SELECT row FROM {part}.passages WHERE {counts[document]}"
+        return [row for (row,) in self._each(query) if row not in self.gone]
 
     def passages(self, rows: Sequence[int]) -> list[Passage]:
         """The passages of the given rows, in their order."""
@@ -190,7 +227,7 @@ class Store:
     def document(self, identity: str) -> Document | None:
         """The document of an id, or None."""
         columns = "id, title, text, path, blocks, pages"
-        query = f"SELECT {columns} FROM {{part}}.documents WHERE id = ? AND id NOT IN {{documents}}"
+        query = f"SELECT {columns} FROM {{part}}.documents WHERE id = ? AND {{counts[id]}}"
         found = next(self._each(query, (identity,)), None)
         if not found:
             return None
@@ -202,14 +239,12 @@ class Store:
 
     def titles(self) -> list[tuple[str, str]]:
         """The id and the title of each document, in the order of the ids."""
-        return sorted(self._each("SELECT id, title FROM {part}.documents WHERE id NOT IN {documents}"))
+        return sorted(self._each("SELECT id, title FROM {part}.documents WHERE {counts[id]}"))
 
     def listed(self) -> list[Listed]:
         """Every document, in the order of the ids."""
         columns = "id, title, path, count, json_array_length(pages), letters, kept, warning"
-        return sorted(
-            map(Listed._make, self._each(f"SELECT {columns} FROM {{part}}.documents WHERE id NOT IN {{documents}}"))
-        )
+        return sorted(map(Listed._make, self._each(f"SELECT {columns} FROM {{part}}.documents WHERE {{counts[id]}}")))
 
     def passages_of(self, document: str) -> list[Passage]:
         """The passages of a document in reading order."""
@@ -217,24 +252,24 @@ class Store:
 
     def page(self, document: str, offset: int) -> int:
         """The page of an offset in a document, from 1; 0 in one without pages."""
-        query = "SELECT pages FROM {part}.documents WHERE id = ? AND id NOT IN {documents}"
+        query = "SELECT pages FROM {part}.documents WHERE id = ? AND {counts[id]}"
         found = next(self._each(query, (document,)), None)
         return bisect_right(json.loads(found[0]), offset) if found else 0
 
     def _left_out(self, identity: str) -> Iterator[LeftOut]:
-        query = "SELECT text, reason, at, page FROM {part}.left_out WHERE document = ? AND document NOT IN {documents}"
+        query = "SELECT text, reason, at, page FROM {part}.left_out WHERE document = ? AND {counts[document]}"
         return (LeftOut(*row) for row in self._each(query, (identity,)))
 
     def pictures(self, document: str, after: int = -1, until: int = MAX_OFFSET) -> list[KeptPicture]:
         """The pictures of a document that stand after one offset and not after another, in their order."""
         columns = "hash, at, type, width, height, caption"
-        within = "document = ? AND at > ? AND at <= ? AND document NOT IN {documents}"
+        within = "document = ? AND at > ? AND at <= ? AND {counts[document]}"
         query = f"SELECT {columns} FROM {{part}}.pictures WHERE {within} ORDER BY at, rowid"
         return [KeptPicture(*row) for row in self._each(query, (document, after, until))]
 
     def picture_type(self, name: str) -> str | None:
         """The media type of the picture of that hash; None if no document has it."""
-        query = "SELECT type FROM {part}.pictures WHERE hash = ? AND document NOT IN {documents}"
+        query = "SELECT type FROM {part}.pictures WHERE hash = ? AND {counts[document]}"
         found = next(self._each(query, (name,)), None)
         return found[0] if found else None
 
@@ -247,7 +282,7 @@ class Store:
         """The state of a document's file when it was read, and the sha256 of its bytes; None without one."""
         query = (
             "SELECT f.path, f.size, f.mtime_ns, f.sha256 FROM {part}.documents d JOIN {part}.files f ON f.path = d.path"
-            " WHERE d.id = ? AND d.id NOT IN {documents}"
+            " WHERE d.id = ? AND {counts[d.id]}"
         )
         found = next(self._each(query, (document,)), None)
         return (SourceFile(*found[:3]), found[3]) if found else None
@@ -259,7 +294,7 @@ class Store:
 
     def left_out(self) -> Counter[str]:
         """How often something was left out of the passages, by reason."""
-        counted = "SELECT reason, count(*) FROM {part}.left_out WHERE document NOT IN {documents} GROUP BY reason"
+        counted = "SELECT reason, count(*) FROM {part}.left_out WHERE {counts[document]} GROUP BY reason"
         total: Counter[str] = Counter()
         for reason, count in self._each(counted):
             total[reason] += count
@@ -267,7 +302,7 @@ class Store:
 
     def warnings(self) -> dict[str, str]:
         """What is wrong with files that were read, by path."""
-        query = "SELECT path, warning FROM {part}.documents WHERE warning != '' AND id NOT IN {documents}"
+        query = "SELECT path, warning FROM {part}.documents WHERE warning != '' AND {counts[id]}"
         return dict(sorted(self._each(query)))
 
     def losses(self) -> dict[str, Loss]:
@@ -275,7 +310,7 @@ class Store:
         columns = "id, path, letters, kept"
         found: dict[str, Loss] = {}
         for identity, path, letters, kept in self._each(
-            f"SELECT {columns} FROM {{part}}.documents WHERE id NOT IN {{documents}} AND kept <= letters * {ENOUGH}"
+            f"SELECT {columns} FROM {{part}}.documents WHERE {{counts[id]}} AND kept <= letters * {ENOUGH}"
         ):
             one = Loss(letters, kept, letters_by_reason(self._left_out(identity)))
             if one.is_much:
@@ -287,11 +322,15 @@ class Store:
         self._connection.close()
 
     def _each(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query over each part; `{paths}` and `{documents}` become those that no longer count in it."""
+        """The rows of a query over each part.
+
+        `{counts[id]}` becomes the condition that the document of an id still counts in the part and may be seen;
+        `{paths}` becomes the paths that no longer count in it.
+        """
         for part in self._parts:
-            replaced = "(SELECT {} FROM delta.replaced)" if part == "main" and self._parts[1:] else "()"
-            asked = query.format(part=part, paths=replaced.format("path"), documents=replaced.format("document"))
-            yield from self._ask(asked, values)
+            replaced = "(SELECT {} FROM delta.replaced)" if part == "main" and self._parts[1:] else ""
+            paths, counts = replaced.format("path") or "()", _Counts(replaced.format("document"), self._only)
+            yield from self._ask(query.format(part=part, paths=paths, counts=counts), values)
 
     def _ask(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._reading():
@@ -308,7 +347,7 @@ class Store:
     def _passages(self, condition: str, values: Sequence[object]) -> dict[int, Passage]:
         """Row -> passage, for those that still count."""
         tables = "{part}.passages p JOIN {part}.documents d ON d.id = p.document"
-        found = self._each(f"SELECT {_COLUMNS} FROM {tables} WHERE {condition}", values)
+        found = self._each(f"SELECT {_COLUMNS} FROM {tables} WHERE {condition} AND {{counts[d.id]}}", values)
         return {row: Passage(*passage) for row, *passage in found if row not in self.gone}
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from bot.answer.followup import resolved
 from bot.journal import MAX_COMMENT
+from bot.pipeline import Bot
 from bot.types import Done, Event, Sources, Turn, evidence_to_dict, hit_to_dict, passage_to_dict
 from bot.web.admission import admitted, placed
 from bot.web.article import PassageFields, SourceFields, article_fields
@@ -28,6 +29,7 @@ UNKNOWN = "没有这个回答 / there is no such answer"
 STATIC = Path(__file__).parent / "static"
 # Characters of the answer sent at a time: whole code points, so that no half of a character ever travels alone.
 _PIECE = 24
+MAX_COLLECTIONS = 100
 # Of a conversation: turns, and characters of a question and of an answer. More is cut, not refused.
 MAX_HISTORY, MAX_QUESTION, MAX_ANSWER = 10, 2_000, 16_000
 
@@ -48,6 +50,13 @@ class AskBody(BaseModel):
     """What is asked. The length is checked by the bot, which says it in words."""
 
     question: str = Field(max_length=20_000, description="问题，中文或英文 / the question, Chinese or English")
+    collections: list[str] | None = Field(
+        None, max_length=MAX_COLLECTIONS, description="只在这些文件夹里找，不写就是全部 / only in these, all without it"
+    )
+
+    def of(self, bot: Bot) -> Bot:
+        """The bot that is asked. Raises QueryError for a collection that there is not."""
+        return bot if self.collections is None else bot.within(self.collections)
 
 
 class Said(BaseModel):
@@ -87,7 +96,7 @@ class Feedback(BaseModel):
 @router.post("/api/ask", dependencies=LIMITED, summary="One answer as JSON")
 def ask(body: FollowUp, bot: TheBot, journal: TheJournal) -> dict[str, Any]:
     """The answer, whole."""
-    return journal.keep(bot.ask(body.question, body.turns()), SURFACE).to_dict()
+    return journal.keep(body.of(bot).ask(body.question, body.turns()), SURFACE).to_dict()
 
 
 def begun(body: FollowUp, place: Annotated[None, Depends(admitted)], bot: TheBot) -> Iterator[Iterator[Event]]:
@@ -95,7 +104,7 @@ def begun(body: FollowUp, place: Annotated[None, Depends(admitted)], bot: TheBot
 
     A dependency runs before the first byte is sent, so that a bad question is still a 422 and not a broken stream.
     """
-    with closing(bot.stream(body.question, body.turns())) as events:
+    with closing(body.of(bot).stream(body.question, body.turns())) as events:
         yield chain([next(events)], events)
 
 
@@ -128,9 +137,10 @@ def search_by_address(parameters: Annotated[SearchQuestion, Query()], bot: TheBo
 @router.post("/api/search", dependencies=LIMITED, summary="The passages found, without an answer")
 def search(body: SearchQuestion, bot: TheBot) -> dict[str, Any]:
     """The hits, best first; explained where that is asked for."""
+    asked = body.of(bot)
     if body.explain:
-        return bot.explain(body.question, body.k).to_dict()
-    return {"query": body.question, "hits": [hit_to_dict(hit) for hit in bot.search(body.question, body.k)]}
+        return asked.explain(body.question, body.k).to_dict()
+    return {"query": body.question, "hits": [hit_to_dict(hit) for hit in asked.search(body.question, body.k)]}
 
 
 @router.post("/api/feedback", dependencies=LIMITED, status_code=204, summary="What the user thinks of an answer, by id")
@@ -159,9 +169,12 @@ def source(passage: str, bot: TheBot) -> SourceFields:
 
 
 @router.get("/api/examples", dependencies=PLACED, summary="Questions that the articles answer, drawn from them")
-def examples(bot: TheBot) -> dict[str, list[str]]:
+def examples(
+    bot: TheBot, collections: Annotated[list[str] | None, Query(max_length=MAX_COLLECTIONS)] = None
+) -> dict[str, list[str]]:
     """At most four."""
-    return {"examples": list(bot.examples())}
+    asked = bot if collections is None else bot.within(collections)
+    return {"examples": list(asked.examples())}
 
 
 @router.get("/", include_in_schema=False)

@@ -116,6 +116,9 @@ class ArticlePage(BaseModel):
 Question = Annotated[str, Field(description="问题，中文或英文 / the question, in Chinese or English")]
 HowMany = Annotated[int, Field(ge=1, le=50, description="段落数 / how many passages")]
 Identity = Annotated[str, Field(description="段落或文章的 id / the id of a passage or of an article")]
+Collections = Annotated[
+    list[str] | None, Field(description="只问这些文件夹，不写就是全部 / only these folders, all without it")
+]
 Offset = Annotated[int, Field(ge=0, description="从第几个字开始 / character to begin at")]
 
 
@@ -154,13 +157,16 @@ class _Tools:
         self._bot, self._journal = bot, journal
         self._url = bot.settings.public_url
 
-    def search(self, question: Question, k: HowMany = 5) -> Found:
+    def search(self, question: Question, k: HowMany = 5, collections: Collections = None) -> Found:
         with _said():
-            return Found(passages=[_passage(hit, self._url) for hit in self._bot.search(question, k)])
+            return Found(passages=[_passage(hit, self._url) for hit in self._asked(collections).search(question, k)])
 
-    def ask(self, question: Question) -> Answered:
+    def ask(self, question: Question, collections: Collections = None) -> Answered:
         with _said():
-            return _answered(self._journal.keep(self._bot.ask(question), "mcp"), self._url)
+            return _answered(self._journal.keep(self._asked(collections).ask(question), "mcp"), self._url)
+
+    def _asked(self, collections: list[str] | None) -> Bot:
+        return self._bot.within(collections) if collections else self._bot
 
     def read_article(self, id: Identity, offset: Offset = 0) -> ArticlePage:
         with _said():

@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 
+from bot.index.engines.within import best_of
 from bot.types import Engine, Rows, Vectors
 
 DELTA = "delta"  # folder in a generation
@@ -26,19 +27,14 @@ class LayeredEngine:
 
     def search(self, query: Vectors, k: int) -> tuple[Rows, Vectors]:
         """The `k` best rows of both engines that are not gone, and their scores, best first."""
-        found = [self._best_of(part, first, query, k) for part, first in self._parts]
+        found = [
+            (rows + first, scores)
+            for part, first in self._parts
+            for rows, scores in [best_of(part, self._living[first : first + len(part)], query, k)]
+        ]
         rows, scores = (np.concatenate(both) for both in zip(*found, strict=True))
         order = np.argsort(-scores, kind="stable")[:k]
         return rows[order], scores[order]
-
-    def _best_of(self, part: Engine, first: int, query: Vectors, k: int) -> tuple[Rows, Vectors]:
-        depth = k
-        while True:  # repeats only if many of the best rows are gone
-            rows, scores = part.search(query, depth)
-            living = self._living[rows + first]
-            if living.sum() >= k or depth >= len(part):
-                return (rows + first)[living][:k], scores[living][:k]
-            depth *= 4
 
     def scores(self, query: Vectors, rows: Rows) -> Vectors:
         """The scores of the given rows, in their order."""

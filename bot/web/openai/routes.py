@@ -21,6 +21,7 @@ from starlette.middleware.cors import CORSMiddleware
 from bot.answer.excerpt import source_name
 from bot.channels.message import MARKDOWN, render, source, source_url
 from bot.errors import QueryError, WenquError
+from bot.pipeline import Bot
 from bot.text.fold import fold, language
 from bot.text.printable import printable
 from bot.types import Answer, Evidence
@@ -31,14 +32,14 @@ from bot.web.openai.request import MODEL, Conversation
 from bot.web.state import TheBot, TheJournal
 
 log = logging.getLogger("wenqu")
-NO_MODEL = "没有这个模型，请填 wenqu / no such model: use wenqu"
+NO_MODEL = "没有这个模型，请填 wenqu，或 wenqu/文件夹 / no such model: use wenqu, or wenqu/FOLDER"
 NO_QUESTION = "没有用户消息 / the messages hold no text of the user"
 # OpenAI's words for what the application refuses on the way here.
 _KINDS = {429: ("requests", "rate_limit_exceeded"), 503: ("server_error", "overloaded")}
 # Characters of the answer sent at a time: whole code points, so that no half of a character ever travels alone.
 _PIECE = 24
 SURFACE = "openai"  # in the journal and in the figures
-_MODEL = {"id": MODEL, "object": "model", "created": int(time.time()), "owned_by": MODEL}
+_CREATED = int(time.time())
 
 router = APIRouter()
 
@@ -111,41 +112,55 @@ _HANDLERS: dict[int | type[Exception], Callable[..., Any]] = {
 
 
 @router.get("/models")
-async def models() -> dict[str, Any]:
-    """The one model."""
-    return {"object": "list", "data": [_MODEL]}
+def models(bot: TheBot) -> dict[str, Any]:
+    """One model over everything, and one over each folder of the corpus."""
+    names = [MODEL, *(f"{MODEL}/{name}" for name in bot.collections() if name)]
+    return {"object": "list", "data": [_model(name) for name in names]}
 
 
 @router.get("/models/{name:path}")
-async def one_model(name: str) -> dict[str, Any]:
+def one_model(name: str, bot: TheBot) -> dict[str, Any]:
     """The model under any of its names."""
-    _check_model(name)
-    return _MODEL
+    return _model(_model_name(name, bot))
 
 
-def _check_model(name: str) -> None:
-    """Any name that begins with ours will do: clients add tags, `wenqu:latest`."""
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": _CREATED, "owned_by": MODEL}
+
+
+def _model_name(name: str, bot: Bot) -> str:
+    """The name of the model that is meant: clients add tags, `wenqu:latest`. Raises OpenAIError 404."""
     if not name.startswith(MODEL):
         raise OpenAIError(404, NO_MODEL, "model_not_found", "model")
+    _, slash, collection = name.partition("/")
+    if not slash:
+        return MODEL
+    known = bot.collections()
+    found = next((one for one in (collection, collection.rpartition(":")[0]) if one and one in known), None)
+    if found is None:
+        raise OpenAIError(404, NO_MODEL, "model_not_found", "model")
+    return f"{MODEL}/{found}"
 
 
 @router.post("/chat/completions", dependencies=[Depends(admitted)])
 def complete(body: Conversation, request: Request, bot: TheBot, journal: TheJournal) -> Response:
     """The completion, whole or as events."""
-    _check_model(body.model)
+    model = _model_name(body.model, bot)
     question = body.question()
     if not question:
         raise OpenAIError(400, NO_QUESTION, param="messages")
     task = task_reply(question)
     if task is None:
-        answer = journal.keep(bot.ask(question, body.history()), SURFACE)
+        _, slash, collection = model.partition("/")
+        asked = bot.within({collection}) if slash else bot
+        answer = journal.keep(asked.ask(question, body.history()), SURFACE)
         reply = _reply(answer, bot.settings.public_url or str(request.base_url))
     else:
         reply = Completion(json.dumps(task, ensure_ascii=False))
     # Characters, of the question that is read and of what is written: no language model runs, so no tokens exist.
     sent, written = len(question), len(reply.content)
     usage = {"prompt_tokens": sent, "completion_tokens": written, "total_tokens": sent + written}
-    head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": MODEL}
+    head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
     if not body.stream:
         return SafeJSON(_completion(head, reply, usage))
     wants_usage = body.stream_options is not None and body.stream_options.include_usage

@@ -9,17 +9,18 @@ import { once } from "./why.js";
 
 const CITED = /\[(\d{1,2})\]/;
 
-/** The view of a turn. `root` is its element; the rest fills it as events arrive. */
-export function turn(question) {
+/** The view of a turn, asked of some folders. `root` is its element; the rest fills it as events arrive. */
+export function turn(question, collections = null) {
   const answer = element("div", "answer", say("span", "searching", "searching"));
   const notes = element("div", "notes");
   const short = element("p", "short");
   short.hidden = true;
   const sources = element("div", "sources");
   const asked = element("h2", "question", question);
+  if (collections?.length) asked.append(element("small", "", collections.join(" · ")));
   const root = element("section", "turn", asked, notes, short, answer, sources);
   root.ariaBusy = "true";
-  let explained = once(() => explain(question));
+  let explained = once(() => explain(question, collections));
   let begun = false;
   let shown = "";
 
@@ -49,7 +50,7 @@ export function turn(question) {
     root.ariaBusy = "false";
     begun = true;
     const understood = typeof done.standalone === "string" && done.standalone !== question ? done.standalone : "";
-    if (understood) explained = once(() => explain(understood));
+    if (understood) explained = once(() => explain(understood, collections));
     root.classList.toggle("refused", done.refused && done.mode !== "meta");
     answer.replaceChildren(...withCitations(done.text, sources));
     showSources(done.evidence);

@@ -46,9 +46,9 @@ export function history(turns) {
   return told;
 }
 
-/** The events of an answer. Throws when the stream ends before the answer does. */
-export async function* chat(question, turns, signal) {
-  const response = await reach("/api/chat", posted({ question, history: history(turns) }, signal));
+/** The events of an answer from some folders, null for all. Throws when the stream ends before the answer does. */
+export async function* chat(question, turns, collections, signal) {
+  const response = await reach("/api/chat", posted({ question, history: history(turns), collections }, signal));
   let complete = false;
   try {
     for await (const event of events(response)) {
@@ -66,7 +66,8 @@ export async function* chat(question, turns, signal) {
 export const source = async (passage) => (await reach(`/api/source/${encodeURIComponent(passage)}`)).json();
 
 /** Why passages stand where they do: /api/search, explained. */
-export const explain = async (question) => (await reach("/api/search", posted({ question, k: 20, explain: true }))).json();
+export const explain = async (question, collections = null) =>
+  (await reach("/api/search", posted({ question, k: 20, explain: true, collections }))).json();
 
 /** Tells the server what the reader thinks of an answer: 1, -1, or 0 to take it back. */
 export const rate = (answer, verdict) => reach("/api/feedback", posted({ answer, verdict }));
@@ -74,11 +75,21 @@ export const rate = (answer, verdict) => reach("/api/feedback", posted({ answer,
 /** Whether the server answers. */
 export const alive = () => reach("/livez", { cache: "no-store" }).then(() => true, () => false);
 
-/** Questions that the articles answer; none when the server has none to give. */
-export async function examples() {
+/** Questions that the articles of some folders answer; none when the server has none to give. */
+export async function examples(collections) {
+  const asked = new URLSearchParams((collections ?? []).map((name) => ["collections", name]));
   try {
-    const given = (await (await reach("/api/examples")).json()).examples;
+    const given = (await (await reach(`/api/examples?${asked}`)).json()).examples;
     return given.filter((question) => typeof question === "string").slice(0, 4);
+  } catch {
+    return [];
+  }
+}
+
+/** The folders that may be asked, each with its name; none when the server does not say. */
+export async function collections() {
+  try {
+    return await (await reach("/api/collections")).json();
   } catch {
     return [];
   }

@@ -8,6 +8,7 @@ import { embed } from "./embed.js";
 import { prepareHistory } from "./history.js";
 import { speak, text, use } from "./i18n.js";
 import { prepareReader } from "./reader.js";
+import { prepareScope, scope } from "./scope.js";
 import { prepareTheme } from "./theme.js";
 
 const KNOCK_MS = 4000; // between two looks whether a lost server is back
@@ -34,12 +35,13 @@ function free(controller) {
 async function ask(question) {
   if (running) return;
   const mine = current; // the conversation may be left while the answer streams
-  const view = turn(question);
+  const asked = scope();
+  const view = turn(question, asked);
   addTurn(view);
   const controller = new AbortController();
   busy(controller);
   try {
-    for await (const { name, data } of chat(question, mine.turns, controller.signal)) {
+    for await (const { name, data } of chat(question, mine.turns, asked, controller.signal)) {
       if (name === "sources") view.showSources(data);
       else if (name === "short") {
         view.showShort(data.text);
@@ -47,7 +49,7 @@ async function ask(question) {
       } else if (name === "delta") view.addText(data.text);
       else if (name === "done") {
         free(controller); // the answer is complete, though the stream may take a moment to close
-        finish(mine, view, question, data);
+        finish(mine, view, question, data, asked);
       }
     }
     reached(true);
@@ -61,8 +63,8 @@ async function ask(question) {
   }
 }
 
-function finish(mine, view, question, answer) {
-  const entry = { question, answer, verdict: 0 };
+function finish(mine, view, question, answer, collections) {
+  const entry = { question, answer, verdict: 0, collections };
   view.finish(answer, 0, (verdict) => judged(mine, entry, verdict));
   mine.turns.push(entry);
   keep(mine);
@@ -101,7 +103,7 @@ function show(one) {
   $("welcome").hidden = one.turns.length > 0;
   $("fresh").hidden = !one.turns.length;
   for (const entry of one.turns) {
-    const view = turn(entry.question);
+    const view = turn(entry.question, entry.collections);
     view.finish(entry.answer, entry.verdict, (verdict) => judged(one, entry, verdict));
     addTurn(view);
   }
@@ -139,13 +141,13 @@ async function knock() {
   const there = await alive();
   const back = there && !$("offline").hidden;
   reached(there);
-  if (there) showExamples();
+  if (there) prepareScope(() => showExamples(true)).then(showExamples);
   if (back) announce(text("back"));
 }
 
-async function showExamples() {
-  if ($("examples").childElementCount) return;
-  const given = await examples();
+async function showExamples(anew = false) {
+  if ($("examples").childElementCount && !anew) return;
+  const given = await examples(scope());
   $("try").hidden = !given.length;
   $("examples").replaceChildren(...given.map((question) => {
     const made = element("button", "", question);
@@ -199,4 +201,4 @@ listen();
 speak();
 if ("origins" in document.documentElement.dataset) embed();
 route();
-showExamples();
+prepareScope(() => showExamples(true)).then(showExamples);

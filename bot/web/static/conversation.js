@@ -10,11 +10,12 @@ const isEvidence = ({ passage, spans, number } = {}) =>
   isText(passage?.id) && isText(passage.text) && Number.isInteger(number) && Array.isArray(spans) && spans.every(isSpan);
 const isTurn = (turn) =>
   isText(turn?.question) && isText(turn.answer?.text) && Array.isArray(turn.answer.evidence) &&
-  turn.answer.evidence.every((one) => one && isEvidence(one));
+  turn.answer.evidence.every((one) => one && isEvidence(one)) &&
+  (!turn.collections || (Array.isArray(turn.collections) && turn.collections.every(isText)));
 const isConversation = (one) =>
   isText(one?.id) && Number.isFinite(one.at) && Array.isArray(one.turns) && one.turns.length > 0 && one.turns.every(isTurn);
 
-/** Every conversation: {id, at, turns: [{question, answer, verdict}]}, newest first. */
+/** Every conversation: {id, at, turns: [{question, answer, verdict, collections}]}, newest first. */
 export function conversations() {
   try {
     const kept = JSON.parse(recall("conversations") ?? "[]");
