@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import BinaryIO, Literal
 
+import numpy as np
+
+from bot.corpus.curated import Curated, CuratedAnswer
 from bot.corpus.files import claim, put_back, put_in, stored_path, take_out
 from bot.corpus.scan import ANSWERS, Skipped, SourceFile, collection_of, document_id, scan
 from bot.errors import IndexMissing, StoreError, WenquError
@@ -17,6 +20,7 @@ from bot.index.generations import current_generation
 from bot.pipeline import Bot
 from bot.settings import Settings
 from bot.text.dictionary import DICTIONARY
+from bot.text.fold import fold
 
 State = Literal["indexed", "waiting", "indexing", "skipped"]
 _NO_DOCUMENTS = (ANSWERS, DICTIONARY)
@@ -128,6 +132,17 @@ class Library:
                 yield Progress(*progress)
             run.join(_LOOK_SECONDS)
         yield last[0]
+
+    def caught(self, ways: Sequence[str], asked: Sequence[str]) -> list[str]:
+        """Which of the questions that were asked a curated answer with these ways to ask would answer."""
+        ways = [way for way in ways if fold(way).strip()]
+        if not ways:
+            return []
+        vectors = np.array([self._bot.embedder.encode_query(way) for way in ways], dtype=np.float32)
+        draft = Curated([CuratedAnswer(tuple(ways), "", "")], (), vectors, self._bot.live.get().dictionary)
+        folded = [" ".join(fold(question).split()) for question in asked]
+        matched = (draft.match(one, self._bot.embedder.encode_query(one)) for one in folded)
+        return [question for question, found in zip(asked, matched, strict=True) if found]
 
     def _refresh(self, last: list[Summary | WenquError | None]) -> None:
         try:

@@ -237,7 +237,7 @@ def read_answers(file: Path) -> Curated:
         return Curated(problems=[] if error.code == "E-EMPTY" else [Problem(0, f"{error.code} {error}", ANSWERS)])
     found: list[tuple[int, CuratedAnswer]] = []
     problems: list[Problem] = []
-    for line, result in _entries(content):
+    for line, result in entries_of(content):
         if isinstance(result, CuratedAnswer):
             found.append((line + 1, result))
         else:
@@ -246,13 +246,13 @@ def read_answers(file: Path) -> Curated:
     return Curated(entries, sorted([*problems, *twice], key=lambda problem: problem.line))
 
 
-def _entries(content: str) -> Iterator[tuple[int, CuratedAnswer | str]]:
+def entries_of(content: str) -> Iterator[tuple[int, CuratedAnswer | str]]:
     """Each entry, or the reason why it cannot be used, with its line (from 0)."""
     try:
         nodes = [(0, node) for node in _items(content)]
     except _Unusable:  # one bad item makes the whole file invalid YAML, so parse the items one by one
         nodes = []
-        for first, item in _pieces(content):
+        for first, item in pieces(content):
             try:
                 nodes += [(first, node) for node in _items(item)]
             except _Unusable as problem:
@@ -284,7 +284,7 @@ def _items(content: str) -> list[yaml.Node]:
     return items
 
 
-def _pieces(content: str) -> Iterator[tuple[int, str]]:
+def pieces(content: str) -> Iterator[tuple[int, str]]:
     """The text of each item with its first line (from 0); an item begins where the first item's dash is repeated."""
     lines = content.split("\n")
     dash = next((re.match(r" *", line).group() for line in lines if line.lstrip(" ").startswith("- ")), "")  # type: ignore[union-attr]

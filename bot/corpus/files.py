@@ -40,7 +40,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def claim(corpus: Path) -> None:
     """Say that an empty folder is meant to be empty: files will be put in here. Raises StoreError."""
     with _changing(corpus, OWN):
-        _own(corpus, _ARRIVING)
+        own_folder(corpus, _ARRIVING)
 
 
 def is_claimed(corpus: Path) -> bool:
@@ -80,7 +80,7 @@ def put_in(corpus: Path, path: str, content: BinaryIO) -> None:
     """
     with _changing(corpus, path):
         _forget(corpus)
-        arriving = _own(corpus, _ARRIVING) / secrets.token_hex(8)
+        arriving = own_folder(corpus, _ARRIVING) / secrets.token_hex(8)
         try:
             with arriving.open("xb") as file:
                 _copy(content, file)
@@ -102,7 +102,7 @@ def take_out(corpus: Path, path: str) -> str:
 
 def put_back(corpus: Path, name: str) -> str:
     """Bring a file back that was taken out; returns its path. Raises StoreError if it is gone or its place is taken."""
-    folder = _own(corpus, _REMOVED) / name
+    folder = own_folder(corpus, _REMOVED) / name
     kept = [file for file in folder.rglob("*") if file.is_file()] if name.isalnum() and folder.is_dir() else []
     if not kept:
         raise StoreError("E-GONE", "已经找不回来了", "it is not kept any more")
@@ -137,7 +137,8 @@ def _changing(corpus: Path, path: str) -> Iterator[None]:
         raise StoreError("E-WRITE", f"无法写入资料文件夹：{corpus}", what, "ls -ld; WENQU_CORPUS=...") from error
 
 
-def _own(corpus: Path, name: str) -> Path:
+def own_folder(corpus: Path, name: str = "") -> Path:
+    """The hidden folder, or one in it; made if it is missing."""
     folder = corpus / OWN / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -180,7 +181,7 @@ def _is_there(folder: int, name: str) -> bool:
 def _place_to_keep(corpus: Path, path: str) -> tuple[str, Path]:
     """A name of its own, and where a file of that path is kept by it."""
     name = f"{int(time.time()):011d}{secrets.token_hex(8)}"
-    kept = _own(corpus, _REMOVED) / name / path
+    kept = own_folder(corpus, _REMOVED) / name / path
     kept.parent.mkdir(parents=True)
     return name, kept
 
@@ -188,10 +189,10 @@ def _place_to_keep(corpus: Path, path: str) -> tuple[str, Path]:
 def _forget(corpus: Path) -> None:
     """Remove what was taken out long ago, and what never arrived."""
     before = time.time() - _KEPT_SECONDS
-    for folder in _own(corpus, _REMOVED).iterdir():
+    for folder in own_folder(corpus, _REMOVED).iterdir():
         if folder.name < f"{int(before):011d}":
             shutil.rmtree(folder, ignore_errors=True)
-    for file in _own(corpus, _ARRIVING).iterdir():
+    for file in own_folder(corpus, _ARRIVING).iterdir():
         with suppress(OSError):
             if file.stat().st_mtime < before:
                 file.unlink()

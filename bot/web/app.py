@@ -16,7 +16,22 @@ from bot.channels import CHANNELS, channel_router
 from bot.journal import EVENTS, Journal
 from bot.library import Library
 from bot.pipeline import Bot
-from bot.web import api, docs, errors, guide, health, library, mcp, openai, original, picture, source, widget
+from bot.web import (
+    answers,
+    api,
+    docs,
+    errors,
+    guide,
+    health,
+    library,
+    mcp,
+    openai,
+    original,
+    picture,
+    questions,
+    source,
+    widget,
+)
 from bot.web.admission import Admission
 from bot.web.guard import MAX_BODY_BYTES, Guard
 from bot.web.telemetry import Metrics, Requests
@@ -27,6 +42,8 @@ ROUTERS = [
     docs.router,
     api.router,
     library.router,
+    questions.router,
+    answers.router,
     source.router,
     original.router,
     picture.router,
