@@ -57,7 +57,8 @@ REFUSAL = {"zh": "资料中没有找到相关内容。", "en": "The articles hol
 # them a server answered fewer questions a second (scripts/EXPERIMENTS.md, What a question costs).
 _AT_WORK = 2
 CITED = re.compile(r" ?\[\d+\]$")
-# The confidence in a passage that is about another thing of the kind (answer/constraints.py), at most.
+# The confidence, at most, in a passage that is about another thing, or has nothing of the kind that is asked for
+# (answer/constraints.py).
 _ANOTHERS = 0.1
 # A further source is shown if its score is at least this share of the first one's.
 _WORTH_SHOWING = 0.5
@@ -268,7 +269,7 @@ class Bot:
         weights, problem = refusal.load_weights(self.settings.index)
         confidence = refusal.confidence(query, shown, marked[0] if marked else None, weights)
         lacking = constraints.replaced(query, shown[0].passage, keyed=marked[0].named) if shown else {}
-        if lacking:
+        if lacking or (shown and constraints.lacks_kind(query, shown[0].passage)):
             confidence = min(confidence, _ANOTHERS)
         refused = not hits or confidence < self.settings.threshold
         proof = () if refused else _proof(index, shown, marked)

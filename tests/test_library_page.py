@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 
+import httpx
 import pytest
 from conftest import ARTICLES, CHROMIUM, served
 from documents import drawn_pdf
@@ -272,3 +273,46 @@ def test_a_run_of_somebody_else_is_seen(visit, bot, settings):
     expect(row(page, "ferry.txt").locator(".state")).to_have_text("等待编入")
     threading.Thread(target=bot.refresh).start()
     expect(row(page, "ferry.txt").locator(".state")).to_have_text("已编入")
+
+
+def test_a_question_without_an_answer_gets_one(visit, bot, settings, address):
+    for question in ("停车收费吗", "红烧肉怎么做"):
+        httpx.post(address.replace("/library", "/api/ask"), json={"question": question}, timeout=30)
+    page = visit(f"{address}#questions")
+    expect(page.locator("#unanswered .asked")).to_have_text(["红烧肉怎么做", "停车收费吗"])
+    page.locator("#unanswered li", has_text="停车").get_by_text("写答案").click()
+    expect(page.locator("#caught li")).to_have_text(["停车收费吗"])
+    page.fill("#ways", "停车收费吗\n停车要钱吗")
+    page.fill("#words", "每小时五元。")
+    page.fill("#from", "前台")
+    page.click("#answer-form button")
+    expect(page.locator("#answers .asked")).to_have_text(["停车收费吗"])
+    expect(page.locator("#run")).to_have_text("索引已更新")
+    assert bot.ask("请问停车要钱吗?").text == "每小时五元。"
+    page.locator("#answers").get_by_text("修改").click()
+    page.fill("#words", "免费。")
+    page.click("#answer-form button")
+    expect(page.locator("#answers .passage")).to_have_text("免费。")
+    page.locator("#answers .remove").click()
+    expect(page.locator("#answers .asked")).to_have_count(0)
+    page.click("#note button >> nth=0")
+    expect(page.locator("#answers .passage")).to_have_text("免费。")
+    page.locator("#answer-new").click()
+    page.fill("#ways", "停车收费吗?")
+    page.fill("#words", "另一个答案。")
+    page.fill("#from", "别人")
+    page.click("#answer-form button")
+    expect(page.locator("#answer-problem")).to_contain_text("已有这个问题")
+
+
+def test_which_document_should_know_is_one_click_away(visit, address, check):
+    httpx.post(address.replace("/library", "/api/ask"), json={"question": "赵州桥的门票多少钱"}, timeout=30)
+    page = visit(address, viewport={"width": 320, "height": 800})
+    page.click("#tab-questions")
+    expect(page.locator("#unanswered .asked")).to_have_text(["赵州桥的门票多少钱"])
+    page.locator("#answer-new").click()
+    check(page, "questions")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_text("哪份资料该写").click()
+    expect(page.locator("#hits .source").first).to_contain_text("赵州桥")
+    expect(page.locator("#view-questions")).to_be_hidden()

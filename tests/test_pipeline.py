@@ -329,3 +329,9 @@ def test_an_english_word_is_explained_by_the_chinese_one_that_matched(bot):
     refused = bot.explain("红烧肉怎么做", 2)
     assert refused.refused
     assert refused.confidence < refused.threshold
+
+
+def test_a_price_is_not_made_of_a_year(bot):
+    for question in ("赵州桥的门票多少钱", "赵州桥几点开门", "赵州桥管理处的电话是多少"):
+        assert bot.ask(question).refused
+    assert not bot.ask("赵州桥建成于哪一年").refused

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from bot.answer.features import held
-from bot.text import segmenter
+from bot.text import kinds, segmenter
 from bot.text.asking import LATEST
 from bot.text.fold import HAN, HAN_WORD, fold, is_chinese, unfolded
 from bot.text.mentions import NO_PLACES
@@ -65,6 +65,11 @@ def replaced(query: Query, passage: Passage, *, keyed: bool = False) -> dict[str
         if others or owner or _has_parts(term.source, query.folded):
             found[term.source] = others[:_OTHERS]
     return {word: others for word, others in found.items() if not any(word != one and word in one for one in found)}
+
+
+def lacks_kind(query: Query, passage: Passage) -> bool:
+    """Whether the query asks for a price, a time of day or a telephone number, and the passage has none at all."""
+    return kinds.lacks_kind(query.folded, _whole(passage))
 
 
 def supported_first(query: Query, passages: Sequence[Passage]) -> list[int]:

@@ -7,6 +7,7 @@ import { extend, half, speak, text, use } from "../i18n.js";
 import { prepareReader } from "../reader.js";
 import { prepareTheme } from "../theme.js";
 import { openDocument, prepareDocument } from "./document.js";
+import { prepareQuestions, showQuestions } from "./questions.js";
 import { index, listed, putBack, takeOut } from "./server.js";
 import { TEXTS } from "./texts.js";
 import { prepareUploads } from "./uploads.js";
@@ -15,6 +16,8 @@ const PAGE = 100;
 const TYPING_MS = 200; // a pause in typing after which it is searched
 const LOOK_MS = 2000; // how often it is looked while something waits to be indexed
 const STATES = { indexed: "indexed", waiting: "queued", indexing: "indexing", skipped: "skipped" };
+
+const VIEWS = ["documents", "questions"];
 
 const wanted = { q: "", collection: null, state: null, sort: "id", descending: false, limit: PAGE };
 let asked = 0;
@@ -189,8 +192,27 @@ function progress({ done, total }) {
   write($("run"), "running");
 }
 
+/** Tries a question that somebody asked. */
+function probe(question) {
+  view("documents");
+  $("probe").value = question;
+  $("try-it").scrollIntoView();
+  tried();
+}
+
+/** Shows one of the two halves of the page; the address names it. */
+function view(name) {
+  for (const one of VIEWS) {
+    $(`view-${one}`).hidden = one !== name;
+    $(`tab-${one}`).ariaSelected = String(one === name);
+    $(`tab-${one}`).tabIndex = one === name ? 0 : -1;
+  }
+  history.replaceState(null, "", name === "documents" ? location.pathname : `#${name}`);
+  if (name === "questions") showQuestions();
+}
+
 async function tried(event) {
-  event.preventDefault();
+  event?.preventDefault();
   const question = $("probe").value.trim();
   if (!question) return;
   $("hits").replaceChildren(say("p", "note", "waiting"));
@@ -209,6 +231,15 @@ async function tried(event) {
 
 function listen() {
   let typing = 0;
+  VIEWS.forEach((name, i) => {
+    $(`tab-${name}`).addEventListener("click", () => view(name));
+    $(`tab-${name}`).addEventListener("keydown", ({ key }) => {
+      if (key !== "ArrowRight" && key !== "ArrowLeft") return;
+      const next = VIEWS[(i + 1) % VIEWS.length];
+      view(next);
+      $(`tab-${next}`).focus();
+    });
+  });
   $("find").addEventListener("input", () => {
     clearTimeout(typing);
     typing = setTimeout(() => want({ q: $("find").value.trim() }), TYPING_MS);
@@ -225,6 +256,7 @@ function listen() {
   $("language").addEventListener("click", () => {
     use();
     look();
+    if (!$("view-questions").hidden) showQuestions();
   });
 }
 
@@ -247,6 +279,8 @@ prepareTheme();
 prepareReader();
 prepareDocument();
 prepareUploads(changed);
+prepareQuestions({ probe, changed, note });
 listen();
 speak();
+view(location.hash === "#questions" ? "questions" : "documents");
 look();

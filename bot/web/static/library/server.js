@@ -54,3 +54,19 @@ function outcome({ status, responseText }) {
     return { code: String(status), reason: String(status) };
   }
 }
+
+/** What the journal keeps: "unanswered" or "disliked". */
+export const journal = async (kind) => (await reach(`/api/journal/${kind}`)).json();
+
+/** The answers that people wrote. */
+export const answersWritten = async () => (await reach("/api/answers")).json();
+
+/** Writes an answer, in the place of the one with an id if it has one. */
+export const writeAnswer = (entry, id) =>
+  reach(id ? `/api/answers/${id}` : "/api/answers", { ...posted(entry), method: id ? "PUT" : "POST" });
+
+/** Takes an answer out. */
+export const removeAnswer = (id) => reach(`/api/answers/${id}`, { method: "DELETE" });
+
+/** The asked questions that a draft would answer. */
+export const caught = async (questions) => (await (await reach("/api/answers/check", posted({ questions }))).json()).caught;
