@@ -16,6 +16,7 @@ from bot.errors import SettingsError
 BUNDLED_MODEL = "bundled"
 _NO_SECRET = SecretStr("")
 _RATE = r"[1-9][0-9]{0,6}/(second|minute|hour|day)"
+_ASKS = r"(slack|wechat|wecom|wecom_bot)(:[^=;,]+)?=[^=;]+"
 _ORIGIN = r"https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?"
 
 
@@ -159,6 +160,12 @@ class Settings(BaseSettings):
         60, "Most seconds that an answer in words may take.", "大模型组织一个回答最多用多少秒。", ge=1, le=600
     )
 
+    channel_collections: str = _setting(
+        "",
+        "Folders that a channel asks, `slack=handbook,rules; slack:C0123=rules; wechat=handbook`; others ask all.",
+        "各渠道只问哪些文件夹，如 `slack=手册,制度; slack:C0123=制度; wechat=手册`；没写的渠道问全部。",
+        pattern=rf"^({_ASKS}( *; *{_ASKS})*)?$",
+    )
     # A channel is on when its secrets are set; without them its routes do not exist.
     slack_bot_token: SecretStr = _setting(
         _NO_SECRET, "Slack: bot token, which begins with `xoxb-`.", "Slack 的 Bot Token，以 `xoxb-` 开头。"

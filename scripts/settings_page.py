@@ -30,6 +30,7 @@ GROUPS = [
     ("Widget and MCP", "网页挂件和 MCP", "page", "widget_origins mcp"),
     ("Journal", "提问记录", "journal", "journal journal_days"),
     ("LLM", "大模型", "llm", "llm_url llm_model llm_key llm_seconds"),
+    ("All channels", "各渠道", "asking", "channel_collections"),
     ("Slack", "Slack", "slack", "slack_bot_token slack_app_token slack_signing_secret"),
     ("WeChat", "微信公众号", "wechat", "wechat_app_id wechat_token wechat_aes_key wechat_app_secret"),
     (

@@ -6,12 +6,14 @@ import asyncio
 from dataclasses import asdict
 
 import pytest
-from conftest import SlowBot
+from conftest import SlowBot, write_articles
 
 from bot.answer.meta import HELLO
 from bot.channels.claims import Claims
 from bot.channels.desk import FAILED, Desk, Inbound
+from bot.errors import SettingsError
 from bot.journal import Journal
+from bot.pipeline import Bot
 from bot.settings import load_settings
 
 
@@ -128,3 +130,37 @@ def test_an_answer_is_kept_for_feedback_and_a_platform_that_fails_ends_nothing(s
     assert "platform is down" in caplog.text
     assert "秘密" not in caplog.text
     assert asdict(message(1))["platform"] == "slack"
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("", "6210"),
+        ("slack=乙厂", "6220"),
+        ("slack=甲厂; slack:C=乙厂", "6220"),
+        ("slack=丙厂 , 无 ; slack:D=甲厂; wechat=甲厂", "没有这个文件夹：无"),
+        ("slack=丙厂; slack:D=甲厂; wechat=甲厂", "6230"),
+        ("wechat=乙厂", "6210"),
+        ("slack=丁厂", "没有这个文件夹"),
+    ],
+)
+def test_a_channel_asks_its_folders_only(tmp_path, embedder, setting, expected):
+    for name, number in {"甲厂": 6210, "乙厂": 6220, "丙厂": 6230}.items():
+        said = f"值班\n\n{name if name != '甲厂' else ''}值班电话是{number},夜里也有人。\n"
+        write_articles(tmp_path / "c" / name, {"值班.txt": said})
+    settings = load_settings(corpus=tmp_path / "c", index=tmp_path / "i", channel_collections=setting)
+    bot = Bot(settings, embedder)
+    bot.refresh()
+
+    async def run() -> str:
+        desk = Desk(bot)
+        async with desk.open("slack"):
+            return (await desk.answer(message(1, "值班电话是多少?"))).text
+
+    assert expected in asyncio.run(run())
+
+
+@pytest.mark.parametrize("setting", ["telegram=a", "slack", "slack=", "slack=a;;wechat=b"])
+def test_a_setting_that_names_no_channel_or_no_folder_is_refused(setting):
+    with pytest.raises(SettingsError, match="CHANNEL_COLLECTIONS"):
+        load_settings(channel_collections=setting)

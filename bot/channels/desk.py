@@ -107,6 +107,12 @@ def _keys(inbound: Inbound) -> list[tuple[str, ...]]:
     return [*thread, (*place, "user", inbound.user)]
 
 
+def _collections(setting: str) -> dict[str, frozenset[str]]:
+    """The folders of the corpus that a platform asks, or one conversation of it: `slack=a,b; slack:C0123=b`."""
+    parts = (part.partition("=") for part in setting.split(";") if part.strip())
+    return {place.strip(): frozenset(name.strip() for name in names.split(",")) for place, _, names in parts}
+
+
 Handler = Callable[[Inbound], Awaitable[None]]
 
 
@@ -125,6 +131,7 @@ class Desk:
         self._writes = ThreadPoolExecutor(1, thread_name_prefix="claims")  # one thread, so that their order is kept
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="replies")  # a read never queues behind a write
         self._memory = Memory()
+        self._collections = _collections(bot.settings.channel_collections)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def take(self, inbound: Inbound, handle: Handler, *also: str) -> bool:
@@ -201,7 +208,10 @@ class Desk:
 
     def _recorded(self, inbound: Inbound, history: Sequence[Turn], reply_id: str) -> Answer:
         """The answer, recorded in the journal."""
-        return self.journal.keep(self._bot.ask(inbound.text, history), inbound.platform, reply_id)
+        place = f"{inbound.platform}:{inbound.conversation}"
+        asked = self._collections.get(place) or self._collections.get(inbound.platform)
+        bot = self._bot.within(asked) if asked else self._bot
+        return self.journal.keep(bot.ask(inbound.text, history), inbound.platform, reply_id)
 
     @asynccontextmanager
     async def open(self, platform: str, handle: Handler | None = None) -> AsyncIterator[None]:

@@ -43,7 +43,7 @@ function fill(name, items) {
 }
 
 function unansweredItem({ question, count, last }) {
-  return item(question, [`${count} ×`, day(last)], actionsFor(question));
+  return item(question, [count > 1 ? text("askedTimes", count) : "", day(last)], actionsFor(question));
 }
 
 function dislikedItem({ question, comments, time }) {
