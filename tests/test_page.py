@@ -237,6 +237,7 @@ def test_the_reader_opens_the_article_at_the_mark(visit, width, tmp_path_factory
         page.keyboard.press("Escape")
         assert not page.locator("#reader").is_visible()
         assert page.evaluate("document.activeElement.className") == "open"
+        settle(page, "history.state?.pane ?? ''", "")  # going back is under way
         page.goto(url + page.get_attribute("#apart", "href"))
         assert page.inner_text("mark") == SENTENCE
         page.close()
@@ -305,6 +306,7 @@ def test_a_document_looks_like_what_it_is(visit, check, tmp_path, embedder, widt
         page.click("#reader .close")
         page.click("#language")
         assert page.inner_text(".source:first-of-type .page") == "page 1"
+        settle(page, "history.state?.pane ?? ''", "")  # going back is under way
         page.goto(apart)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.locator("mark").count() == 6
@@ -498,6 +500,73 @@ def test_conversations_stay_in_the_browser_and_can_be_deleted(visit):
     assert page.locator("#conversations .name").count() == 0
     page.reload()
     assert page.locator(".turn").count() == 0
+
+
+def test_a_conversation_is_renamed_found_and_exported(visit):
+    page = visit()
+    ask(page, QUESTION)
+    page.click("#fresh")
+    ask(page, "赵州桥由谁设计?")
+    page.click("#show-history")
+    page.locator("#conversations li", has_text="西安").get_by_text("改名").click()
+    page.fill("#conversations input", "地铁的事")
+    page.keyboard.press("Enter")
+    expect(page.locator("#conversations bdi")).to_have_text(["赵州桥由谁设计?", "地铁的事"])
+    page.fill("#look", "西北地区")  # stands in the answer only
+    expect(page.locator("#conversations bdi")).to_have_text(["地铁的事"])
+    with page.expect_download() as download:
+        page.locator("#conversations").get_by_text("导出").click()
+    assert download.value.suggested_filename == "地铁的事.md"
+    said = Path(download.value.path()).read_text(encoding="utf-8")
+    assert said.startswith("# 地铁的事\n\n## 西安地铁二号线何时开通?\n\n")
+    assert f"{SENTENCE} [1]" in said
+    assert "1. 西安的轨道交通 (city.html)" in said
+    page.fill("#look", "没有这个词")
+    expect(page.locator("#conversations")).to_have_text("没有这样的对话。")
+
+
+def test_two_tabs_of_one_conversation_lose_nothing(visit):
+    page = visit()
+    ask(page, QUESTION)
+    other = page.context.new_page()
+    other.goto(page.url)
+    ask(other, "赵州桥由谁设计?")
+    expect(page.locator(".question")).to_have_text([QUESTION, "赵州桥由谁设计?"])  # seen here too
+    ask(page, "龙井茶产于哪里?")
+    ask(other, "炒制要多久?")
+    page.reload()
+    expect(page.locator(".question")).to_have_text([QUESTION, "赵州桥由谁设计?", "龙井茶产于哪里?", "炒制要多久?"])
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_back_closes_the_pane_and_keeps_the_conversation(visit, width):
+    page = visit(viewport={"width": width, "height": 800})
+    ask(page, QUESTION)
+    page.click(".source .open")
+    page.wait_for_selector("#article mark")
+    page.go_back()
+    expect(page.locator("#reader")).to_be_hidden()
+    expect(page.locator(".question")).to_have_text([QUESTION])
+    page.click(".source .open")
+    page.wait_for_selector("#article mark")
+    page.click("#reader .close")
+    expect(page.locator("#reader")).to_be_hidden()
+    settle(page, "history.state?.pane ?? ''", "")
+    page.go_back()
+    expect(page.locator("#welcome")).to_be_visible()  # one step, as before the pane was opened
+
+
+def test_a_question_that_is_too_long_is_said_while_it_is_typed(visit):
+    page = visit()
+    page.fill("#question", "长" * 2001)
+    expect(page.locator("#long")).to_contain_text("2001")
+    expect(page.locator("#send")).to_be_disabled()
+    page.press("#question", "Enter")
+    assert page.locator(".turn").count() == 0
+    page.fill("#question", QUESTION)
+    expect(page.locator("#long")).to_be_hidden()
+    ask(page, QUESTION)
+    assert answer_of(page) == f"{SENTENCE} [1]"
 
 
 DAMAGED = ["{", "null", "7", '[1, null, {}, {"id": 1}]', '[{"id": "a", "at": 1, "turns": [{"question": "q"}]}]']

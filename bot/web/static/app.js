@@ -11,6 +11,7 @@ import { prepareReader } from "./reader.js";
 import { prepareScope, scope } from "./scope.js";
 import { prepareTheme } from "./theme.js";
 
+const MOST = 2000; // characters of a question
 const KNOCK_MS = 4000; // between two looks whether a lost server is back
 const touch = matchMedia("(pointer: coarse)");
 let current = blank();
@@ -64,7 +65,7 @@ async function ask(question) {
 }
 
 function finish(mine, view, question, answer, collections) {
-  const entry = { question, answer, verdict: 0, collections };
+  const entry = { at: Date.now(), question, answer, verdict: 0, collections };
   view.finish(answer, 0, (verdict) => judged(mine, entry, verdict));
   mine.turns.push(entry);
   keep(mine);
@@ -122,6 +123,12 @@ function open(id) {
   name(one);
 }
 
+/** Another tab has added to a conversation: what it added is shown here too. */
+function another() {
+  const one = conversation(current.id);
+  if (one && one.turns.length > current.turns.length && !running) show(one);
+}
+
 function route() {
   const id = location.hash.slice(1);
   if (id === current.id) return;
@@ -157,12 +164,23 @@ async function showExamples(anew = false) {
   }));
 }
 
+/** Says while one types that a question is too long, rather than cutting it. */
+function measure() {
+  const count = Array.from($("question").value).length;
+  $("long").hidden = count <= MOST;
+  $("long").dataset.text = "tooLong";
+  $("long").dataset.number = count;
+  $("long").textContent = count > MOST ? text("tooLong", count) : "";
+  $("send").disabled = count > MOST;
+}
+
 function submit(event) {
   event.preventDefault();
-  if (running) return; // what is typed meanwhile stays in the box
+  if (running || $("send").disabled) return; // what is typed meanwhile stays in the box
   const question = $("question").value.trim();
   if (question) {
     $("question").value = "";
+    measure();
     ask(question);
   }
   toQuestion();
@@ -170,6 +188,7 @@ function submit(event) {
 
 function listen() {
   $("ask").addEventListener("submit", submit);
+  $("question").addEventListener("input", measure);
   $("question").addEventListener("keydown", (event) => {
     // Enter that confirms a composition must not send. Safari ends the composition first, but keeps key code 229.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
@@ -189,6 +208,7 @@ function listen() {
   $("again").addEventListener("click", knock);
   $("language").addEventListener("click", () => use());
   addEventListener("popstate", route);
+  addEventListener("storage", ({ key }) => key === "wenqu.conversations" && another());
   addEventListener("offline", () => reached(false));
   addEventListener("online", knock);
 }

@@ -1,6 +1,6 @@
 // The drawer with the conversations that the browser keeps.
 
-import { conversations, forget, forgetAll } from "./conversation.js";
+import { conversation, conversations, forget, forgetAll, markdown, matching, nameOf, rename } from "./conversation.js";
 import { $, button, element, say } from "./dom.js";
 import { text } from "./i18n.js";
 import { lasts } from "./memory.js";
@@ -11,15 +11,18 @@ export function prepareHistory({ open, fresh, gone }) {
 
   function list() {
     const kept = conversations();
-    $("conversations").replaceChildren(...(kept.length ? kept.map(item) : [say("li", "faint", "empty")]));
+    const found = matching($("look").value);
+    $("conversations").replaceChildren(...(found.length ? found.map(item) : [say("li", "faint", kept.length ? "noneLike" : "empty")]));
+    $("look").hidden = !kept.length;
     $("kept").dataset.text = lasts() ? "kept" : "unkept";
     $("kept").textContent = text($("kept").dataset.text);
     $("forget").hidden = !kept.length;
     ask(false);
   }
 
-  function item({ id, at, turns }) {
-    const name = element("button", "name", element("bdi", "", turns[0].question), time(at));
+  function item(one) {
+    const { id, at } = one;
+    const name = element("button", "name", element("bdi", "", nameOf(one)), time(at));
     name.type = "button";
     name.addEventListener("click", () => {
       drawer.close();
@@ -31,7 +34,33 @@ export function prepareHistory({ open, fresh, gone }) {
       list();
       ($("conversations").querySelector("button") ?? $("new")).focus();
     });
-    return element("li", "", name, remove);
+    const made = element("li", "", name, button("rename", () => naming(made, one)), button("export", () => save(id)), remove);
+    return made;
+  }
+
+  /** A box in the place of a conversation's name; Enter and leaving it keep what was typed, Escape does not. */
+  function naming(made, one) {
+    const box = element("input", "name");
+    box.value = nameOf(one);
+    box.maxLength = 100;
+    box.ariaLabel = text("rename");
+    let over = false;
+    const end = (keeps) => {
+      if (over) return;
+      over = true;
+      if (keeps) rename(one.id, box.value.trim());
+      list();
+    };
+    box.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== "Escape") return;
+      event.preventDefault();
+      event.stopPropagation();
+      end(event.key === "Enter");
+    });
+    box.addEventListener("blur", () => end(true));
+    made.replaceChildren(box);
+    box.focus();
+    box.select();
   }
 
   /** Deleting everything asks once, in the button itself. */
@@ -40,7 +69,9 @@ export function prepareHistory({ open, fresh, gone }) {
     $("forget").textContent = text($("forget").dataset.text);
   }
 
+  $("look").addEventListener("input", list);
   $("show-history").addEventListener("click", () => {
+    $("look").value = "";
     list();
     drawer.showModal();
   });
@@ -56,6 +87,17 @@ export function prepareHistory({ open, fresh, gone }) {
     fresh();
   });
   drawer.querySelector(".close").addEventListener("click", () => drawer.close());
+}
+
+/** Lets the browser keep a conversation as a file. */
+function save(id) {
+  const one = conversation(id);
+  if (!one) return;
+  const link = element("a");
+  link.href = URL.createObjectURL(new Blob([markdown(one)], { type: "text/markdown" }));
+  link.download = `${nameOf(one).replace(/[^\p{L}\p{N}]+/gu, " ").trim().slice(0, 60) || "wenqu"}.md`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 function time(at) {

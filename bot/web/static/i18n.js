@@ -6,7 +6,8 @@ const TEXTS = {
   zh: {
     lang: "zh-CN", other: "English", label: "问题", placeholder: "问点什么,中文或英文", send: "提问", stop: "停止",
     skip: "跳到提问框", tools: "工具", log: "问答", history: "对话", fresh: "新对话", forget: "全部删除",
-    sure: "确定全部删除?", remove: "删除", empty: "还没有对话。", close: "关闭", retry: "重试",
+    sure: "确定全部删除?", remove: "删除", empty: "还没有对话。", rename: "改名", export: "导出", look: "找对话", noneLike: "没有这样的对话。",
+    tooLong: "超过 2000 字的部分不会被读到：已写 {} 字。", close: "关闭", retry: "重试",
     kept: "对话只保存在这个浏览器里。", unkept: "浏览器不让保存,关掉页面对话就没有了。",
     purpose: "从文章里找到答案,标出证明它的那一句。文章里没有,就说没有。", try: "试试问",
     searching: "正在文章里找…", found: "找到段落,正在作答…", sources: "出处", source: "出处",
@@ -29,7 +30,8 @@ const TEXTS = {
   en: {
     lang: "en", other: "中文", label: "Question", placeholder: "Ask in Chinese or English", send: "Ask", stop: "Stop",
     skip: "Skip to the question", tools: "Tools", log: "Questions and answers", history: "History",
-    fresh: "New", forget: "Delete all", sure: "Really delete all?", remove: "Delete", empty: "No conversations yet.",
+    fresh: "New", forget: "Delete all", sure: "Really delete all?", remove: "Delete", empty: "No conversations yet.", rename: "Rename", export: "Export", look: "Find conversations", noneLike: "No such conversation.",
+    tooLong: "At most 2,000 characters can be asked: these are {}.",
     close: "Close", retry: "Retry", kept: "Conversations are kept in this browser only.",
     unkept: "This browser keeps nothing: conversations end with the page.",
     purpose: "Finds the answer in the articles and marks the sentence that proves it. Says so when there is none.",

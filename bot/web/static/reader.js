@@ -1,11 +1,13 @@
 // The reading pane: the whole article, opened at the mark. Beside the answers on a wide window, over them on a narrow one.
 
 import { source } from "./api.js";
+import { closedByBack } from "./back.js";
 import { articleOf, letScroll } from "./blocks.js";
 import { $, element, pageNumber, say } from "./dom.js";
 import { text } from "./i18n.js";
 
 const wide = matchMedia("(min-width: 70rem)");
+let opened = () => {};
 let asked = 0; // the last article asked for: an earlier one that arrives late is not shown
 
 /** The address of the page that shows a source by itself. */
@@ -48,6 +50,7 @@ function show() {
   } else {
     reader.showModal();
   }
+  opened();
   $("article").focus();
 }
 
@@ -82,6 +85,7 @@ function bring(place, box, share, behavior) {
 /** Makes the pane close by its button and by Escape, and jump back to its mark. */
 export function prepareReader() {
   const reader = $("reader");
+  opened = closedByBack(reader);
   $("to-mark").addEventListener("click", () => toMark("auto"));
   reader.querySelector(".close").addEventListener("click", () => reader.close());
   reader.addEventListener("keydown", (event) => {

@@ -1,5 +1,6 @@
 // A document as it was read, beside its original: its blocks, its passages, what was left out.
 
+import { closedByBack } from "../back.js";
 import { articleOf, letScroll } from "../blocks.js";
 import { $, element, say } from "../dom.js";
 import { half, text } from "../i18n.js";
@@ -7,6 +8,7 @@ import { fileOf, shown } from "./server.js";
 
 const SHOWN = ["pdf", "png", "jpg", "jpeg", "gif", "webp"]; // what a browser shows by itself
 const TABS = ["as-read", "passages", "left-out"];
+let opened = () => {};
 let asked = 0; // the last document asked for: an earlier one that arrives late is not shown
 
 /** Opens a document. */
@@ -20,6 +22,7 @@ export async function openDocument(entry) {
   tab("as-read");
   $("as-read").replaceChildren(say("p", "note", "waiting"));
   $("document").showModal();
+  opened();
   if (entry.state !== "indexed") {
     const why = [entry.code, half(entry.reason), entry.cure && `→ ${half(entry.cure)}`].filter(Boolean).join(" ");
     $("as-read").replaceChildren(why ? element("p", "error", why) : say("p", "note", "notIndexed"));
@@ -87,6 +90,7 @@ function tab(name) {
 /** Makes the dialog close, and its tabs work by mouse and arrow keys. */
 export function prepareDocument() {
   const dialog = $("document");
+  opened = closedByBack(dialog);
   dialog.querySelector(".close").addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => {
     asked += 1;
