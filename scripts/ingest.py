@@ -12,6 +12,7 @@ All other settings are those of the bot: WENQU_MODEL, WENQU_ENGINE, WENQU_ENGINE
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 import heapq
 import importlib.metadata
@@ -50,7 +51,7 @@ from bot.types import Document, LeftOut, Passage
 
 PART = 500  # articles of a file: the work that a kill can cost, 5 s of one process
 _PASSAGE = {"id": pa.string(), "heading": pa.string(), "start": pa.int32(), "end": pa.int32(), "page": pa.int32()}
-_FIELDS = dict.fromkeys(("body", "title", "heading", "file", "grams"), pa.string())  # of bot.lexical.Fields
+_FIELDS = dict.fromkeys((field.name for field in dataclasses.fields(Fields)), pa.string())
 SCHEMA = pa.schema(
     {name: pa.string() for name in ("path", "sha256", "warning", "id", "title", "text")}
     | {"passages": pa.list_(pa.struct(_PASSAGE))}

@@ -17,12 +17,14 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from fastapi.testclient import TestClient
 from hypothesis import settings as hypothesis_settings
 
 from bot.index.embedder import load_embedder
 from bot.pipeline import Bot
 from bot.settings import Settings, load_settings
 from bot.types import Answer, Event, Text
+from bot.web.app import create_app
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # A deadline measures the machine, not the code.
@@ -130,6 +132,21 @@ def write_articles(folder: Path, articles: dict[str, str] = ARTICLES) -> Path:
 def settings(tmp_path: Path) -> Settings:
     """Settings over a fresh corpus of the three articles and an index folder that is not there yet."""
     return load_settings(corpus=write_articles(tmp_path / "corpus"), index=tmp_path / "index")
+
+
+@pytest.fixture
+def own_bot(settings: Settings, embedder) -> Bot:
+    """A bot over three articles of this test's own, which it may change."""
+    own = Bot(settings, embedder)
+    own.refresh()
+    return own
+
+
+@pytest.fixture
+def client(own_bot: Bot):
+    """A program on this machine that asks an application over the test's own bot."""
+    with TestClient(create_app(own_bot), client=("127.0.0.1", 50000)) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -45,17 +45,8 @@ NEW = {
 
 
 @pytest.fixture
-def bot(settings, embedder) -> Bot:
-    """A bot over three articles of this test's own."""
-    mine = Bot(settings, embedder)
-    mine.refresh()
-    return mine
-
-
-@pytest.fixture
-def client(bot):
-    with TestClient(create_app(bot), client=("127.0.0.1", 50000)) as client:
-        yield client
+def bot(own_bot):
+    return own_bot
 
 
 def text_of(bot: Bot) -> str:

@@ -44,17 +44,8 @@ REFUSED = {
 
 
 @pytest.fixture
-def bot(settings, embedder) -> Bot:
-    """A bot over three articles of this test's own."""
-    mine = Bot(settings, embedder)
-    mine.refresh()
-    return mine
-
-
-@pytest.fixture
-def client(bot):
-    with TestClient(create_app(bot), client=("127.0.0.1", 50000)) as client:
-        yield client
+def bot(own_bot):
+    return own_bot
 
 
 def sent(client, *named: tuple[str, bytes | str], **form: str) -> list[dict]:
@@ -313,7 +304,7 @@ def test_a_server_starts_on_an_empty_folder_and_waits_for_files(tmp_path):
     settings = load_settings(corpus=tmp_path / "corpus", index=tmp_path / "index", port=0)
     settings.corpus.mkdir()
     with serving(settings, tmp_path / "errors") as server, httpx.Client(base_url=server.url, timeout=60) as client:
-        assert "put some in here" in server.said
+        assert "/library" in server.said
         assert client.post("/api/ask", json={"question": "白溪渡口由谁摆渡?"}).json()["refused"]
         assert client.post("/api/documents", files=[("files", ("ferry.txt", FERRY.encode()))]).status_code == 200
         assert "event: done" in client.post("/api/index").text  # whoever was first, this run or the watching one

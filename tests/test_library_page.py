@@ -11,7 +11,9 @@ from conftest import ARTICLES, CHROMIUM, served
 from documents import drawn_pdf
 from playwright.sync_api import expect
 
+from bot.library import let_it_be_empty
 from bot.pipeline import Bot
+from bot.settings import load_settings
 from bot.web.app import create_app
 
 pytestmark = [
@@ -27,11 +29,8 @@ HOSTILE = (
 
 
 @pytest.fixture
-def bot(settings, embedder) -> Bot:
-    """A bot over three articles of this test's own."""
-    mine = Bot(settings, embedder)
-    mine.refresh()
-    return mine
+def bot(own_bot):
+    return own_bot
 
 
 @pytest.fixture
@@ -316,3 +315,35 @@ def test_which_document_should_know_is_one_click_away(visit, address, check):
     page.get_by_text("哪份资料该写").click()
     expect(page.locator("#hits .source").first).to_contain_text("赵州桥")
     expect(page.locator("#view-questions")).to_be_hidden()
+
+
+def test_who_may_only_look_is_offered_no_change(visit, own_bot):
+    shown = load_settings(
+        corpus=own_bot.settings.corpus, index=own_bot.settings.index, public_url="https://example.org"
+    )
+    with served(create_app(Bot(shown, own_bot.embedder))) as url:
+        page = visit(f"{url}/library")
+        expect(page.locator("#rows tr")).to_have_count(3)
+        expect(page.locator("#may-not")).to_be_visible()
+        for part in ("#drop", "#now", "#tab-questions", "#rows .remove >> nth=0"):
+            expect(page.locator(part)).to_be_hidden()
+        page.close()
+
+
+def test_without_documents_the_page_says_where_to_put_them(visit, tmp_path, embedder):
+    corpus = tmp_path / "empty"
+    corpus.mkdir()
+    settings = load_settings(corpus=corpus, index=tmp_path / "i")
+    assert let_it_be_empty(settings)
+    bot = Bot(settings, embedder)
+    bot.refresh()
+    with served(create_app(bot)) as url:
+        page = visit(url)
+        expect(page.locator("#nothing")).to_be_visible()
+        page.click("#nothing a")
+        expect(page.locator("#none")).to_have_text("还没有资料。放进来的文件会自动编入索引。")
+        page.set_input_files("#files", [text_file("ferry.txt")])
+        expect(row(page, "ferry.txt").locator(".state")).to_have_text("已编入")
+        page.click("header a[href='/'] >> nth=0")
+        expect(page.locator("#nothing")).to_be_hidden()
+        page.close()

@@ -91,10 +91,14 @@ def serve(
     settings = load_settings(
         corpus=corpus, index=index, host=host, port=port, workers=workers, insecure=insecure or None
     )
-    if let_it_be_empty(settings):
-        err.print(escape(f"还没有资料，放进这里就会编入 / no documents yet, put some in here: {settings.corpus}/"))
-    said = "问渠 {}  (Ctrl-C 停止 / stops)"
-    server.serve(lambda: ready_bot(settings), settings, lambda url: err.print(said.format(url)))
+    empty = let_it_be_empty(settings)
+
+    def started(url: str) -> None:
+        err.print(f"问渠 {url}  (Ctrl-C 停止 / stops)")
+        if empty:
+            err.print(f"还没有资料，在这里放进来 / no documents yet, put some in here: {url}/library")
+
+    server.serve(lambda: ready_bot(settings), settings, started)
 
 
 @cli.command()

@@ -20,6 +20,7 @@ from bot.corpus.scan import MAX_FILE_BYTES
 from bot.errors import StoreError, WenquError
 from bot.index.build import Summary
 from bot.library import Entry, Library, Progress, State
+from bot.settings import Settings
 from bot.text.fold import fold
 from bot.types import passage_to_dict
 from bot.web.admission import placed
@@ -41,19 +42,23 @@ _MOST_LISTED = 1000
 Sort = Literal["title", "id", "collection", "kind", "bytes", "pages", "passages", "state", "kept", "changed"]
 
 
-async def manages(request: Request, bot: TheBot) -> None:
-    """Who may change documents: with a key whoever has it, without one who sits at this machine. Raises 403."""
-    settings = bot.settings
+def may_change(request: Request, settings: Settings) -> bool:
+    """Whether a client may change documents: with a key whoever has it, without one who sits at this machine."""
     if settings.api_key.get_secret_value():
-        return  # the guard asked for it
+        return True  # the guard asked for it
     client = request.client.host if request.client else ""
     here = is_loopback(settings.host) and is_loopback(client) and not settings.public_url
-    if not here or any(name in request.headers for name in _FORWARDED):
+    return here and not any(name in request.headers for name in _FORWARDED)
+
+
+async def changes(request: Request, bot: TheBot) -> None:
+    """The dependency of every route that changes documents. Raises HTTPException 403."""
+    if not may_change(request, bot.settings):
         raise HTTPException(403, MAY_NOT)
 
 
 router = APIRouter(tags=["documents"])
-READS, CHANGES = [Depends(placed)], [Depends(manages), Depends(placed)]
+READS, CHANGES = [Depends(placed)], [Depends(changes), Depends(placed)]
 
 
 class EntryFields(BaseModel):
@@ -83,6 +88,7 @@ class EntryList(BaseModel):
     states: dict[State, int] = Field(description="各状态的份数 / how many of each state, of all")
     collections: dict[str, int] = Field(description="各文件夹的份数 / how many of each collection, of all")
     indexing: bool = Field(description="是否正在编索引 / whether an index run is under way")
+    may_change: bool = Field(description="你可否改动它们 / whether you may change them")
 
 
 class Wanted(BaseModel):
@@ -172,7 +178,7 @@ def page() -> FileResponse:
 
 
 @router.get(DOCUMENTS, dependencies=READS, summary="The files of the corpus, and what became of each")
-def listed(wanted: Annotated[Wanted, Query()], library: TheLibrary) -> EntryList:
+def listed(wanted: Annotated[Wanted, Query()], library: TheLibrary, bot: TheBot, request: Request) -> EntryList:
     """Those that fit, a page of them."""
     entries = library.entries()
     fitting = [entry for entry in entries if wanted.fits(entry)]
@@ -183,6 +189,7 @@ def listed(wanted: Annotated[Wanted, Query()], library: TheLibrary) -> EntryList
         states=Counter(entry.state for entry in entries),
         collections=dict(sorted(Counter(entry.collection for entry in entries).items())),
         indexing=library.is_indexing,
+        may_change=may_change(request, bot.settings),
     )
 
 

@@ -86,11 +86,11 @@ export async function examples(collections) {
   }
 }
 
-/** The folders that may be asked, each with its name; none when the server does not say. */
+/** The folders that may be asked, each with its name; null when the server does not say. */
 export async function collections() {
   try {
     return await (await reach("/api/collections")).json();
   } catch {
-    return [];
+    return null;
   }
 }

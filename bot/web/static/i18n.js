@@ -25,7 +25,7 @@ const TEXTS = {
     mode_lexical_only: "只用了字词检索", mode_stale_generation: "用的是上一版索引",
     theme_auto: "明暗随系统", theme_light: "亮色", theme_dark: "暗色", declined: "可以换个说法,或者问得更具体。",
     nearest: "最接近的段落:",
-    manual: "使用手册", library: "资料", scope: "只问这些文件夹",
+    manual: "使用手册", library: "资料", nothing: "还没有资料。", putIn: "去放一些", scope: "只问这些文件夹",
   },
   en: {
     lang: "en", other: "中文", label: "Question", placeholder: "Ask in Chinese or English", send: "Ask", stop: "Stop",
@@ -55,6 +55,7 @@ const TEXTS = {
     mode_stale_generation: "Answered from the previous index",
     theme_auto: "Theme: system", theme_light: "Theme: light", theme_dark: "Theme: dark",
     declined: "Try other words, or a more precise question.", nearest: "The nearest passages:", manual: "Manual", library: "Documents",
+    nothing: "There are no documents yet.", putIn: "Put some in",
     scope: "Ask only these folders",
   },
 };

@@ -13,11 +13,16 @@ export function scope() {
   return asked.length ? asked : null;
 }
 
-/** Shows the chips where there is something to choose; `changed` is called when another choice is made. */
+/**
+ * Shows the chips where there is something to choose, and where to put documents where there are none.
+ * `changed` is called when another choice is made.
+ */
 export async function prepareScope(changed) {
   const found = await collections();
+  if (!found) return;
   known = found.map(({ name }) => name).filter(Boolean);
   $("scope").hidden = found.length < 2;
+  $("nothing").hidden = found.length > 0;
   if (found.length < 2) known = [];
   $("scope").replaceChildren(...known.map((name) => chip(name, changed)));
 }

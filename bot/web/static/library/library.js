@@ -43,7 +43,9 @@ async function look() {
   }
 }
 
-function show({ documents, total, states, collections }) {
+function show({ documents, total, states, collections, may_change: mayChange }) {
+  document.body.classList.toggle("may-not", !mayChange);
+  $("may-not").hidden = mayChange;
   const all = Object.values(states).reduce((sum, count) => sum + count, 0);
   write($("sum"), "sum", all);
   choices($("state"), Object.entries(states).map(([name, count]) => [name, text(STATES[name]), count]), wanted.state);
