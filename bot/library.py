@@ -33,7 +33,8 @@ class Entry:
 
     `collection` is its first folder, "" at the top; `kind` is its suffix without the dot. `kept` is the share of its
     letters that is searched, 0 to 1, and `warning` what is wrong with a file that was read. `code`, `reason` and `cure`
-    say why one was skipped. `changed` is when the file was, in UTC.
+    say why one was skipped. `changed` is when the file was, in UTC; `date` when the document is
+    from.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Entry:
     code: str = ""
     reason: str = ""
     cure: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Library:
             elif one := listed.get(file.path):
                 kept = one.kept / one.letters if one.letters else 1.0
                 entry = replace(_entry(file, "indexed"), title=one.title, warning=one.warning, kept=kept)
-                found.append(replace(entry, passages=one.passages, pages=one.pages))
+                found.append(replace(entry, passages=one.passages, pages=one.pages, date=one.date))
             else:
                 found.append(_skipped(skipped.get(file.path) or Skipped(file.path, "", ""), file))
         return sorted(found, key=lambda entry: entry.id)

@@ -30,6 +30,7 @@ from bot.index.live import LiveIndex
 from bot.index.opened import Index
 from bot.index.pictures import Pictures
 from bot.settings import Settings, load_settings
+from bot.text.dates import checked_date
 from bot.text.fold import fold, language
 from bot.types import (
     Answer,
@@ -43,6 +44,7 @@ from bot.types import (
     KeptPicture,
     Passage,
     Query,
+    Scope,
     Sources,
     Span,
     Text,
@@ -84,22 +86,26 @@ class Bot:
         self.reader, self._reader_problem = load_reader(self.embedder)
         self.live = LiveIndex(self.settings, self.embedder)
         self._examples = Examples()
-        self._collections: frozenset[str] | None = None  # what is asked; None for everything
+        self._scope = Scope()  # what is asked
         self._building = threading.Lock()
         self._at_work = threading.Semaphore(_AT_WORK)
 
-    def within(self, collections: Iterable[str]) -> Bot:
-        """The same bot, asked of some collections only: it finds, shows and tells nothing of the others.
+    def within(self, collections: Iterable[str] | None = None, since: str = "", until: str = "") -> Bot:
+        """The same bot, asked of some collections or of documents of some time only; it tells nothing of the others.
 
-        Raises QueryError if the corpus has no such collection.
+        `since` and `until` are dates: 2023-07-28, 2023-07 or 2023. Raises QueryError if they are none, and if the
+        corpus has no such collection.
         """
-        names = frozenset(collections)
+        for said in filter(None, (since, until)):
+            if checked_date(said) != said:
+                raise QueryError(f"日期写得不对：{said[:20]}", "this is no date", "2023-07-28, 2023-07, 2023")
+        names = self._scope.collections if collections is None else frozenset(collections)
         known = self._index().store.collections
-        if unknown := sorted(names - known.keys()):
+        if unknown := sorted((names or frozenset()) - known.keys()):
             there = "、".join(filter(None, known)) or "—"
             raise QueryError(f"没有这个文件夹：{unknown[0]}", "there is no such collection", there)
         seen = copy.copy(self)
-        seen._collections = names
+        seen._scope = Scope(names, since or self._scope.since, until or self._scope.until)
         return seen
 
     def refresh(self, progress: Progress = lambda done, total: None) -> Summary | None:
@@ -192,7 +198,7 @@ class Bot:
     def examples(self) -> tuple[str, ...]:
         """At most four questions that the articles answer, made from the articles themselves."""
         index = self._index()
-        return self._examples.drawn(index.generation, index.store, self._answers, self._collections)
+        return self._examples.drawn(index.generation, index.store, self._answers, self._scope)
 
     def collections(self) -> dict[str, int]:
         """How many documents each collection has, by name; "" is the corpus folder itself."""
@@ -220,7 +226,7 @@ class Bot:
             with self._building:
                 self.refresh()
             index = self.live.get()
-        return index if self._collections is None else index.within(self._collections)
+        return index if self._scope == Scope() else index.within(self._scope)
 
     def _answers(self, question: str) -> bool:
         try:

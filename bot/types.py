@@ -60,7 +60,8 @@ class Document:
     """One document: all offsets count in `text`; `path` and `id` are relative to the corpus folder.
 
     Between the blocks, which are in reading order, are only white space and furniture. `pages` has the offset at which
-    each page begins, the first page first; () in a format without pages.
+    each page begins, the first page first; () in a format without pages. `date` is when the document is from, as ISO
+    8601: 2023-07-28, 2023-07 or 2023; "" if nothing says so.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Document:
     blocks: tuple[Block, ...] = ()
     pages: tuple[int, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    date: str = ""
 
     def page(self, offset: int) -> int:
         """The page of an offset, from 1; 0 in a format without pages."""
@@ -80,7 +82,8 @@ class Document:
 class Passage:
     """A piece of a document, the unit of search: `document.text[start:end] == text`, always.
 
-    `document` is the document's id; `page` is where the passage begins, from 1, or 0 in a format without pages.
+    `document` is the document's id; `page` is where the passage begins, from 1, or 0 in a format without pages. `date`
+    is the document's.
     """
 
     id: str
@@ -91,6 +94,7 @@ class Passage:
     start: int
     end: int
     page: int = 0
+    date: str = ""
 
     @property
     def file(self) -> str:
@@ -270,6 +274,18 @@ Event = Sources | Text | Done
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """What part of a corpus is asked: some of its collections, None for all, and documents of some time.
+
+    `since` and `until` are dates in ISO 8601, and count in full: until 2023 is until its last day; "" for any.
+    """
+
+    collections: frozenset[str] | None = None
+    since: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """The live generation of the index: its name, and how many articles and passages it has."""
 
@@ -289,6 +305,7 @@ def passage_to_dict(passage: Passage) -> dict[str, Any]:
         "start": passage.start,
         "end": passage.end,
         "page": passage.page,
+        "date": passage.date,
     }
 
 

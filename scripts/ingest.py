@@ -53,7 +53,7 @@ PART = 500  # articles of a file: the work that a kill can cost, 5 s of one proc
 _PASSAGE = {"id": pa.string(), "heading": pa.string(), "start": pa.int32(), "end": pa.int32(), "page": pa.int32()}
 _FIELDS = dict.fromkeys((field.name for field in dataclasses.fields(Fields)), pa.string())
 SCHEMA = pa.schema(
-    {name: pa.string() for name in ("path", "sha256", "warning", "id", "title", "text")}
+    {name: pa.string() for name in ("path", "sha256", "warning", "id", "title", "text", "date")}
     | {"passages": pa.list_(pa.struct(_PASSAGE))}
     | {"fields": pa.list_(pa.struct(_FIELDS))}
     | {"structure": pa.string()}  # blocks, pages and what was left out, as JSON
@@ -162,7 +162,7 @@ def _row(settings: Settings, source: SourceFile) -> dict | None:
     texts = [passage.text for passage, _ in one.passages]
     vectors = embedder(settings).encode_passages(texts) if texts else np.empty(0)
     return {
-        **{name: getattr(one.document, name) for name in ("id", "title", "text", "path")},
+        **{name: getattr(one.document, name) for name in ("id", "title", "text", "path", "date")},
         "sha256": one.digest,
         "warning": one.warning,
         "passages": [{name: getattr(passage, name) for name in _PASSAGE} for passage, _ in one.passages],
@@ -216,6 +216,7 @@ class Shares:
             tuple(block_of(*block) for block in blocks),
             tuple(pages),
             tuple(LeftOut(*one) for one in left_out),
+            row["date"],
         )
         passages = [
             Passage(
@@ -227,6 +228,7 @@ class Shares:
                 one["start"],
                 one["end"],
                 one["page"],
+                document.date,
             )
             for one in row["passages"]
         ]

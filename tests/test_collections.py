@@ -163,3 +163,66 @@ def test_an_mcp_client_asks_some_folders(bot):
 
 def test_the_shipped_corpus_is_one_collection():
     assert {collection_of(path.relative_to(ROOT / "corpus").as_posix()) for path in (ROOT / "corpus").iterdir()} == {""}
+
+
+def dated(folder, embedder) -> Bot:
+    files = {
+        "手册/出差 2022-03-01.txt": "差旅标准\n\n住宿每晚不超过三百元,由赵一报销。\n",
+        "手册/出差 2023-07-28.txt": "差旅标准\n\n住宿每晚不超过四百元,由钱二报销。\n",
+        "通知/无名.txt": "差旅通知\n\n发布时间：2024年1月15日\n\n住宿每晚不超过五百元,由孙三报销。\n",
+    }
+    for name in files:
+        (folder / "c" / name).parent.mkdir(parents=True, exist_ok=True)
+    write_articles(folder / "c", files)
+    bot = Bot(load_settings(corpus=folder / "c", index=folder / "i"), embedder)
+    bot.refresh()
+    return bot
+
+
+@pytest.mark.parametrize(
+    ("scope", "seen"),
+    [
+        ({"since": "2023"}, {"四百", "五百"}),
+        ({"until": "2022"}, {"三百"}),
+        ({"since": "2023-07-28", "until": "2023-07-28"}, {"四百"}),
+        ({"since": "2023-07-29", "until": "2023"}, set()),
+        ({"until": "2024-01"}, {"三百", "四百", "五百"}),
+        ({"collections": ["手册"], "since": "2023-01"}, {"四百"}),
+        ({"since": "2024-01-15"}, {"五百"}),
+    ],
+)
+def test_only_documents_of_some_time_are_asked(tmp_path, embedder, scope, seen):
+    bot = dated(tmp_path, embedder)
+    asked = bot.within(**scope)
+    told = "".join(f"{hit.passage}" for hit in asked.search("住宿每晚不超过多少元", 9)) + f"{asked.ask('由谁报销?')}"
+    assert {amount for amount in ("三百", "四百", "五百") if amount in told} == seen
+    assert not [name for name in ("赵一", "钱二", "孙三") if name in told and len(seen) == 0]
+    with TestClient(create_app(bot)) as client:
+        sent = {"question": "住宿每晚不超过多少元", **scope, "k": 9}
+        found = client.post("/api/search", json=sent).json()["hits"]
+        assert len(found) == len(seen)
+        assert all(hit["passage"]["date"] for hit in found)
+
+
+def test_the_latest_is_the_one_with_the_latest_date(tmp_path, embedder):
+    files = {"甲/a.txt": "2021-05-01", "乙/b.txt": "2024-02-03", "丙/c.txt": "2022-09-09"}
+    for number, (name, day) in enumerate(files.items()):
+        (tmp_path / "c" / name).parent.mkdir(parents=True, exist_ok=True)
+        said = f"午餐补贴办法\n\n发布时间：{day}\n\n午餐补贴标准为每日{15 + number}元。\n"
+        write_articles(tmp_path / "c", {name: said})
+    bot = Bot(load_settings(corpus=tmp_path / "c", index=tmp_path / "i"), embedder)
+    bot.refresh()
+    assert "16元" in bot.ask("最新的午餐补贴标准是多少?").text
+
+
+@pytest.mark.parametrize("said", ["昨天", "2023-13", "2023-02-30", "28.7.2023", "99"])
+def test_what_is_no_date_is_said(bot, said):
+    with pytest.raises(QueryError, match="2023-07-28"):
+        bot.within(since=said)
+
+
+def test_the_list_is_filtered_by_date(tmp_path, embedder):
+    with TestClient(create_app(dated(tmp_path, embedder)), client=("127.0.0.1", 50000)) as client:
+        found = client.get("/api/documents", params={"since": "2023", "sort": "date", "descending": True}).json()
+        assert [one["date"] for one in found["documents"]] == ["2024-01-15", "2023-07-28"]
+        assert client.get("/api/documents", params={"since": "gestern"}).status_code == 422

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from bot.answer.features import held
 from bot.text import kinds, segmenter
 from bot.text.asking import LATEST
+from bot.text.dates import day_number
 from bot.text.fold import HAN, HAN_WORD, fold, is_chinese, unfolded
 from bot.text.mentions import NO_PLACES
 from bot.text.terms import QUESTION_WORDS, rarity
@@ -90,10 +91,14 @@ def _whole(passage: Passage) -> str:
 
 
 def _latest_first(passages: Sequence[Passage]) -> list[int]:
-    """The places of the passages: first the versions of the first one, the latest first by year."""
+    """The places of the passages: first the versions of the first one, the latest first by its name, then its date."""
     years = [max(map(int, _YEAR.findall(fold(one.about))), default=0) for one in passages]
+    days = [day_number(one.date) for one in passages]
     bare = [_YEAR.sub("", fold(f"{one.title}\n{one.heading}")) for one in passages]
-    return sorted(range(len(passages)), key=lambda i: (bare[i] != bare[0], -years[i] if bare[i] == bare[0] else 0))
+    return sorted(
+        range(len(passages)),
+        key=lambda i: (bare[i] != bare[0], (-years[i], -days[i]) if bare[i] == bare[0] else (0, 0)),
+    )
 
 
 def told(query: Query, passages: Sequence[Passage], lacking: Iterable[str], language: str) -> str:

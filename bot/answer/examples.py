@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from bot.index.store import Store
-from bot.types import Passage
+from bot.types import Passage, Scope
 
 EXAMPLES = 4
 _PASSAGES = 48  # passages to look at, spread evenly over the corpus
@@ -31,7 +31,7 @@ _BEGUN = re.compile(rf"^({_CHINESE}{{2,12}}?)(建成|成立|始建|创办|创立
 _PLACE = re.compile(rf"^({_CHINESE}{{2,10}}?)(位于|产于|坐落于|出生于)(?!\d|公元)")
 _NO_SUBJECT = ("位列", "位居", "当前", "每天", "每年", "带动", "目前", "全程", "全年", "其中", "经过", "随后")
 _CLAIM = re.compile("有|是|赢|能|要|让|靠|成为|不|需")
-Collections = frozenset[str] | None  # those that are asked; None for all
+_EVERYTHING = Scope()
 _RANK = re.compile(r"第[一二三四五六七八九十\d]+(?=[位名大])|第[一二三四五六七八九十\d]+$")
 
 
@@ -42,18 +42,18 @@ class Examples:
         """Start without examples."""
         self._lock = threading.Lock()
         self._generation = ""
-        self._drawings: dict[Collections, _Drawing] = {}
+        self._drawings: dict[Scope, _Drawing] = {}
 
     def drawn(
-        self, generation: str, store: Store, answers: Callable[[str], bool], collections: Collections = None
+        self, generation: str, store: Store, answers: Callable[[str], bool], scope: Scope = _EVERYTHING
     ) -> tuple[str, ...]:
         """At most four questions for which `answers` is true; the next call continues one that ran out of time."""
         with self._lock:
             if self._generation != generation:
                 self._generation, self._drawings = generation, {}
-            if collections not in self._drawings:
-                self._drawings[collections] = _Drawing(_spread(store))
-            return self._drawings[collections].go_on(answers, time.monotonic() + _SECONDS)
+            if scope not in self._drawings:
+                self._drawings[scope] = _Drawing(_spread(store))
+            return self._drawings[scope].go_on(answers, time.monotonic() + _SECONDS)
 
 
 class _Drawing:

@@ -47,7 +47,8 @@ class Picture:
 class Parsed:
     """What a reader makes of a file: text, blocks, pages and furniture as in a Document.
 
-    `title` is "" if the file has none of its own; `warning` says what is wrong with the file.
+    `title` is "" if the file has none of its own; `warning` says what is wrong with the file. `date` is what its
+    properties say of when it is from, as they say it.
     """
 
     text: str
@@ -57,6 +58,7 @@ class Parsed:
     pages: tuple[int, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    date: str = ""
 
 
 class BlockWriter:
@@ -185,7 +187,7 @@ class BlockWriter:
         for picture in reversed(pictures):
             self.picture(picture.data)
 
-    def parsed(self, title: str = "", warning: str = "") -> Parsed:
+    def parsed(self, title: str = "", warning: str = "", date: str = "") -> Parsed:
         """The finished document."""
         return Parsed(
             "".join(self._pieces),
@@ -195,6 +197,7 @@ class BlockWriter:
             tuple(self._pages),
             tuple(self._left_out),
             tuple(self._pictures),
+            valid(date),
         )
 
     def _next(self) -> int:
@@ -225,7 +228,7 @@ def clean(text: str) -> str:
 def to_json(parsed: Parsed) -> dict[str, Any]:
     """The fields of `parsed` as JSON holds them; bytes as base64."""
     return {
-        **{name: getattr(parsed, name) for name in ("text", "title", "warning", "pages")},
+        **{name: getattr(parsed, name) for name in ("text", "title", "warning", "pages", "date")},
         # Not astuple, which copies each number of each cell and takes 10 s for a table of a million cells.
         "blocks": [[getattr(block, name) for name in Block.__slots__] for block in parsed.blocks],
         "left_out": [astuple(one) for one in parsed.left_out],
@@ -243,6 +246,7 @@ def from_json(fields: Mapping[str, Any]) -> Parsed:
         tuple(fields["pages"]),
         tuple(LeftOut(*one) for one in fields["left_out"]),
         tuple(Picture(b64decode(data), media_type, at) for data, media_type, at in fields["pictures"]),
+        fields["date"],
     )
 
 

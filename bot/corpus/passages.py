@@ -79,7 +79,9 @@ def _passage(document: Document, heading: str, start: int, end: int) -> Passage:
     text = document.text[start:end]
     # The same text at the same place keeps its id across generations.
     identity = hashlib.sha256(f"{document.id}\0{start}\0{text}".encode()).hexdigest()[:16]
-    return Passage(identity, document.id, document.title, heading, text, start, end, document.page(start))
+    return Passage(
+        identity, document.id, document.title, heading, text, start, end, document.page(start), document.date
+    )
 
 
 def _title_at(document: Document) -> int:

@@ -9,15 +9,17 @@ import stat
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
-from bot.corpus.blocks import Picture
+from bot.corpus.blocks import Parsed, Picture
 from bot.corpus.cache import DocumentCache
 from bot.corpus.readers import READERS, SLOW, reader_for
 from bot.corpus.titles import is_title
 from bot.errors import CorpusError, ReadError
+from bot.text.dates import checked_date, date_in_head, date_in_name
 from bot.types import Document
 
 MAX_FILE_BYTES = 50 * 1024 * 1024
@@ -149,8 +151,16 @@ def read_document(corpus: Path, file: SourceFile, documents: DocumentCache | Non
         raise ReadError("E-EMPTY", "文件里没有文字", "the file holds no text")
     identity = document_id(file.path)
     title = parsed.title[:_MAX_TITLE] if is_title(parsed.title) else Path(identity).stem
-    document = Document(identity, title, parsed.text, file.path, parsed.blocks, parsed.pages, parsed.left_out)
+    about = (parsed.blocks, parsed.pages, parsed.left_out, _date(file, parsed))
+    document = Document(identity, title, parsed.text, file.path, *about)
     return Read(document, hashlib.sha256(data).hexdigest(), parsed.warning, parsed.pictures)
+
+
+def _date(file: SourceFile, parsed: Parsed) -> str:
+    """When a document is from: by its name, its first lines, its properties, else when the file was changed."""
+    changed = datetime.fromtimestamp(file.mtime_ns / 1e9, UTC).date().isoformat()
+    stem = Path(file.path).stem
+    return date_in_name(stem) or date_in_head(parsed.text) or checked_date(parsed.date) or changed
 
 
 def document_id(path: str) -> str:

@@ -22,10 +22,11 @@ import tantivy
 from bot.corpus.scan import collection_of
 from bot.errors import IndexDamaged, IndexUnwritable
 from bot.text.canonical import canonical_tokens
+from bot.text.dates import day_number, last_day_number
 from bot.text.dictionary import NO_DICTIONARY, Dictionary
 from bot.text.fold import fold
 from bot.text.terms import bigrams, content_bigrams
-from bot.types import Passage, Query
+from bot.types import Passage, Query, Scope
 
 # How much a match in each field counts. `grams` holds the bigrams of the text: a safety net for words that jieba cuts
 # differently in different contexts.
@@ -41,6 +42,7 @@ def _schema() -> tantivy.Schema:
     builder.add_unsigned_field("row", fast=True, indexed=True)
     for field in (*FIELD_WEIGHTS, "grams"):
         builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
+    builder.add_unsigned_field("day", fast=True, indexed=True)
     builder.add_text_field("collection", tokenizer_name="raw", index_option="basic")
     return builder.build()
 
@@ -66,7 +68,7 @@ def _written(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A passage as tantivy stores it: the tokens of each field, separated by spaces, and its collection."""
+    """A passage as tantivy stores it: the tokens of each field, separated by spaces, its collection, its date."""
 
     body: str
     title: str
@@ -74,6 +76,7 @@ class Fields:
     file: str
     grams: str
     collection: str
+    date: str
 
     @classmethod
     def from_passage(cls, passage: Passage, dictionary: Dictionary = NO_DICTIONARY) -> Fields:
@@ -88,7 +91,7 @@ class Fields:
             for found, text in zip((body, title, heading, file), (folded, *others), strict=True)
         )
         grams, collection = " ".join(bigrams(folded)), collection_of(passage.document)
-        return cls(_tokens(body), _tokens(title), _tokens(heading), _tokens(file), grams, collection)
+        return cls(_tokens(body), _tokens(title), _tokens(heading), _tokens(file), grams, collection, passage.date)
 
 
 class LexicalWriter:
@@ -113,6 +116,7 @@ class LexicalWriter:
         document.add_text("file", fields.file)
         document.add_text("grams", fields.grams)
         document.add_text("collection", _named(fields.collection))
+        document.add_unsigned("day", day_number(fields.date))
         with _written(self._folder):
             self._writer.add_document(document)
 
@@ -150,7 +154,7 @@ class LexicalIndex:
             raise IndexDamaged(folder, error) from error
         self._schema = self._index.schema
         self._searcher = self._index.searcher()
-        self._only: tantivy.Query | None = None  # what is searched; None for everything
+        self._only: list[tantivy.Query] = []  # the conditions of what is searched
         # Cached because a word of an English question has 30 translations, each looked up in three fields.
         self._frequencies = lru_cache(_REMEMBERED)(partial(_document_frequencies, self._searcher))
 
@@ -165,11 +169,17 @@ class LexicalIndex:
                 (links / file.name).symlink_to(file.resolve())
         return links
 
-    def within(self, collections: frozenset[str]) -> LexicalIndex:
-        """The same index in which only some collections are searched."""
+    def within(self, scope: Scope) -> LexicalIndex:
+        """The same index in which only some documents are searched."""
         seen = copy.copy(self)
-        names = [_named(name) for name in sorted(collections)]
-        seen._only = _filter(tantivy.Query.term_set_query(self._schema, "collection", names))
+        seen._only = []
+        if scope.collections is not None:
+            names = [_named(name) for name in sorted(scope.collections)]
+            seen._only.append(_filter(tantivy.Query.term_set_query(self._schema, "collection", names)))
+        if scope.since or scope.until:
+            days = day_number(scope.since), last_day_number(scope.until) or 99_999_999
+            within = tantivy.Query.range_query(self._schema, "day", tantivy.FieldType.Unsigned, *days)
+            seen._only.append(_filter(within))
         return seen
 
     def search(self, query: Query, k: int, rows: Sequence[int] | None = None) -> list[tuple[int, float]]:
@@ -179,7 +189,7 @@ class LexicalIndex:
             clauses.append(self._clause("grams", gram, GRAM_WEIGHT))
         if not clauses:
             return []
-        only = [self._only] if self._only else []
+        only = list(self._only)
         if rows is not None:
             only.append(_filter(tantivy.Query.term_set_query(self._schema, "row", list(rows))))
         asked = _any_of(clauses)

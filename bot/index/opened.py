@@ -33,7 +33,7 @@ from bot.index.store import Store
 from bot.settings import Settings
 from bot.text import dictionary, segmenter
 from bot.text.dictionary import NO_DICTIONARY, load_dictionary
-from bot.types import Embedder, Engine, VectorSearch
+from bot.types import Embedder, Engine, Scope, VectorSearch
 
 FORMAT = 3
 _VIEWS = 32  # of a generation that are kept
@@ -48,7 +48,7 @@ class Index:
         self.manifest = manifest
         self.rows: list[int] = manifest.get("rows", [manifest["passages"]])  # number in the main files, in the delta
         self.degraded: dict[str, str] = {}
-        self._views: dict[frozenset[str], Index] = {}
+        self._views: dict[Scope, Index] = {}
         self.store = Store(folder / "passages.sqlite", folder / DELTA / "passages.sqlite" if self.rows[1:] else None)
         self.lexical = LexicalIndex(folder / "lexical")
         files = manifest["files"]  # files that the manifest does not name are never read
@@ -77,16 +77,16 @@ class Index:
         added = engine.load(self.folder / DELTA / file.name, dim, self.rows[1])
         return LayeredEngine(main, added, self.store.gone)
 
-    def within(self, collections: frozenset[str]) -> Index:
-        """The generation as somebody sees it who may see some collections only; kept, for making one takes a while.
+    def within(self, scope: Scope) -> Index:
+        """The generation as somebody sees it who may see some documents only; kept, for making one takes a while.
 
-        It has no curated answers: they belong to all collections together.
+        It has no curated answers: they belong to all documents together.
         """
-        view = self._views.get(collections)
+        view = self._views.get(scope)
         if view is None:
             view = copy.copy(self)
             view._views = {}  # a cycle would delay freeing the generation
-            view.store, view.lexical = self.store.within(collections), self.lexical.within(collections)
+            view.store, view.lexical = self.store.within(scope), self.lexical.within(scope)
             rows = np.array(sorted(view.store.rows()), dtype=np.int64)
             view.engine = EngineWithin(self.engine, rows) if self.engine is not None else None
             view.__dict__.pop("server", None)
@@ -95,7 +95,7 @@ class Index:
             view.curated = NO_ANSWERS
             if len(self._views) >= _VIEWS:
                 self._views.clear()
-            self._views[collections] = view
+            self._views[scope] = view
         return view
 
     def report(self) -> dict[str, dict[str, Any]]:

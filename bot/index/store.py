@@ -23,14 +23,15 @@ from bot.corpus.blocks import block_of
 from bot.corpus.loss import ENOUGH, Loss, letters_by_reason
 from bot.corpus.scan import Skipped, SourceFile, document_id
 from bot.errors import IndexDamaged
-from bot.types import Document, KeptPicture, LeftOut, Passage
+from bot.text.dates import day_number, last_day_number
+from bot.types import Document, KeptPicture, LeftOut, Passage, Scope
 
 MAX_OFFSET = 2**63 - 1
 _SCHEMA = """
 CREATE TABLE files (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT);
 CREATE TABLE skipped (path TEXT PRIMARY KEY, code TEXT, reason TEXT);
 CREATE TABLE documents (id TEXT PRIMARY KEY, title TEXT, path TEXT, first_row INTEGER, count INTEGER, text TEXT,
-                        blocks BLOB, pages TEXT, letters INTEGER, kept INTEGER, warning TEXT);
+                        blocks BLOB, pages TEXT, letters INTEGER, kept INTEGER, warning TEXT, date TEXT);
 CREATE TABLE passages (row INTEGER PRIMARY KEY, id TEXT UNIQUE, document TEXT, heading TEXT, text TEXT,
                        start INTEGER, end INTEGER, page INTEGER);
 CREATE TABLE left_out (document TEXT, text TEXT, reason TEXT, at INTEGER, page INTEGER);
@@ -46,8 +47,11 @@ CREATE TABLE gone (row INTEGER PRIMARY KEY);
 """
 # The first folder of an id, "" at the top, as bot.corpus.scan.collection_of has it.
 _COLLECTION = "CASE instr({0}, '/') WHEN 0 THEN '' ELSE substr({0}, 1, instr({0}, '/') - 1) END"
+# A date as bot.text.dates.day_number has it: 2023-07-28 is 20230728, and 2023-07 is 20230700.
+_DAY = "CAST(substr(replace(dated.date, '-', '') || '0000', 1, 8) AS INTEGER)"
+_NEVER = 99_999_999  # after every day
 _FILES = "SELECT path, size, mtime_ns FROM {part}.files WHERE path NOT IN {paths}"
-_COLUMNS = "p.row, p.id, p.document, d.title, p.heading, p.text, p.start, p.end, p.page"
+_COLUMNS = "p.row, p.id, p.document, d.title, p.heading, p.text, p.start, p.end, p.page, d.date"
 
 
 class Listed(NamedTuple):
@@ -61,22 +65,27 @@ class Listed(NamedTuple):
     letters: int
     kept: int
     warning: str
+    date: str
 
 
 class _Counts:
     """For the name of a column with ids of documents, the condition that one counts."""
 
-    def __init__(self, replaced: str, only: frozenset[str] | None) -> None:
-        """`replaced` selects the ids that no longer count, "" without any; `only` are the collections that are seen."""
-        self._replaced, self._only = replaced, only
+    def __init__(self, replaced: str, scope: Scope, part: str) -> None:
+        """`replaced` selects the ids that no longer count, "" without any; `part` is the file that has the dates."""
+        self._replaced, self._scope, self._part = replaced, scope, part
 
     def __getitem__(self, column: str) -> str:
         """The condition, for SQL."""
-        current = f"{column} NOT IN {self._replaced}" if self._replaced else "1"
-        if self._only is None:
-            return current
-        names = ",".join("'" + name.replace("'", "''") + "'" for name in sorted(self._only))
-        return f"{current} AND {_COLLECTION.format(column)} IN ({names})"
+        conditions = [f"{column} NOT IN {self._replaced}"] if self._replaced else []
+        if self._scope.collections is not None:
+            names = ",".join("'" + name.replace("'", "''") + "'" for name in sorted(self._scope.collections))
+            conditions.append(f"{_COLLECTION.format(column)} IN ({names})")
+        if self._scope.since or self._scope.until:
+            since, until = day_number(self._scope.since), last_day_number(self._scope.until) or _NEVER
+            day = f"(SELECT {_DAY} FROM {self._part}.documents dated WHERE dated.id = {column})"
+            conditions.append(f"{day} BETWEEN {since} AND {until}")
+        return " AND ".join(conditions) or "1"
 
 
 class StoreWriter:
@@ -106,8 +115,8 @@ class StoreWriter:
         about = (document.id, document.title, document.path, self.rows, len(passages), document.text)
         # Compressed because the rows of a table all have the same header: a tenth of the size.
         blocks = zlib.compress(json.dumps([astuple(block) for block in document.blocks]).encode(), 1)
-        values = (*about, blocks, json.dumps(document.pages), loss.letters, loss.kept, warning)
-        execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        values = (*about, blocks, json.dumps(document.pages), loss.letters, loss.kept, warning, document.date)
+        execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         self.documents += 1
         for one in document.left_out:
             execute("INSERT INTO left_out VALUES (?, ?, ?, ?, ?)", (document.id, *astuple(one)))
@@ -182,17 +191,17 @@ class Store:
         with self._reading():
             self._connection = sqlite3.connect(_uri(path), uri=True, check_same_thread=False)
         self._parts = ["main"]
-        self._only: frozenset[str] | None = None  # the collections that are seen; None for all
+        self._scope = Scope()  # what is seen
         self.gone: frozenset[int] = frozenset()
         if delta:
             self._ask("ATTACH ? AS delta", (_uri(delta),))
             self._parts.append("delta")
             self.gone = frozenset(row for (row,) in self._ask("SELECT row FROM delta.gone"))
 
-    def within(self, collections: frozenset[str]) -> Store:
-        """The same store as somebody sees it who may see some collections only: it holds nothing of the others."""
+    def within(self, scope: Scope) -> Store:
+        """The same store as somebody sees it who may see some documents only: it holds nothing of the others."""
         seen = copy.copy(self)
-        seen._only = collections
+        seen._scope = scope
         seen.__dict__.pop("collections", None)
         return seen
 
@@ -226,16 +235,16 @@ class Store:
 
     def document(self, identity: str) -> Document | None:
         """The document of an id, or None."""
-        columns = "id, title, text, path, blocks, pages"
+        columns = "id, title, text, path, blocks, pages, date"
         query = f"SELECT {columns} FROM {{part}}.documents WHERE id = ? AND {{counts[id]}}"
         found = next(self._each(query, (identity,)), None)
         if not found:
             return None
-        *about, packed, pages = found
+        *about, packed, pages, date = found
         blocks = tuple(block_of(*block) for block in json.loads(zlib.decompress(packed)))
         identity, title, text, path = about
         left_out = tuple(self._left_out(identity))
-        return Document(identity, title, text, path, blocks, tuple(json.loads(pages)), left_out)
+        return Document(identity, title, text, path, blocks, tuple(json.loads(pages)), left_out, date)
 
     def titles(self) -> list[tuple[str, str]]:
         """The id and the title of each document, in the order of the ids."""
@@ -243,7 +252,7 @@ class Store:
 
     def listed(self) -> list[Listed]:
         """Every document, in the order of the ids."""
-        columns = "id, title, path, count, json_array_length(pages), letters, kept, warning"
+        columns = "id, title, path, count, json_array_length(pages), letters, kept, warning, date"
         return sorted(map(Listed._make, self._each(f"SELECT {columns} FROM {{part}}.documents WHERE {{counts[id]}}")))
 
     def passages_of(self, document: str) -> list[Passage]:
@@ -329,7 +338,7 @@ class Store:
         """
         for part in self._parts:
             replaced = "(SELECT {} FROM delta.replaced)" if part == "main" and self._parts[1:] else ""
-            paths, counts = replaced.format("path") or "()", _Counts(replaced.format("document"), self._only)
+            paths, counts = replaced.format("path") or "()", _Counts(replaced.format("document"), self._scope, part)
             yield from self._ask(query.format(part=part, paths=paths, counts=counts), values)
 
     def _ask(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:

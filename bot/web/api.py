@@ -54,9 +54,14 @@ class AskBody(BaseModel):
         None, max_length=MAX_COLLECTIONS, description="只在这些文件夹里找，不写就是全部 / only in these, all without it"
     )
 
+    since: str = Field("", max_length=10, description="只找这天起的资料 / documents since then: 2023-07-28, 2023-07")
+    until: str = Field("", max_length=10, description="只找到这天为止的资料 / documents until then")
+
     def of(self, bot: Bot) -> Bot:
-        """The bot that is asked. Raises QueryError for a collection that there is not."""
-        return bot if self.collections is None else bot.within(self.collections)
+        """The bot that is asked. Raises QueryError for a collection that there is not, and for what is no date."""
+        if self.collections is None and not self.since and not self.until:
+            return bot
+        return bot.within(self.collections, self.since, self.until)
 
 
 class Said(BaseModel):

@@ -26,6 +26,7 @@ class PassageFields(BaseModel):
     start: int
     end: int
     page: int = Field(description="开始的页，从 1 数，0 为不分页 / where it begins, from 1; 0 without pages")
+    date: str = Field(description="资料的日期 / when the document is from: 2023-07-28, 2023-07, 2023")
 
 
 class BlockFields(BaseModel):

@@ -21,6 +21,7 @@ from bot.errors import StoreError, WenquError
 from bot.index.build import Summary
 from bot.library import Entry, Library, Progress, State
 from bot.settings import Settings
+from bot.text.dates import day_number, last_day_number
 from bot.text.fold import fold
 from bot.types import passage_to_dict
 from bot.web.admission import placed
@@ -38,8 +39,9 @@ MAY_NOT = "只有本机或持有密钥的人可以改动资料 / only from this 
 # The page shows an original beside what was read of it.
 _WITH_FRAMES = f"{policy()}; frame-src 'self'"
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")  # a proxy asks, and we do not know for whom
+_ISO = r"^(\d{4}(-\d{2}(-\d{2})?)?)?$"
 _MOST_LISTED = 1000
-Sort = Literal["title", "id", "collection", "kind", "bytes", "pages", "passages", "state", "kept", "changed"]
+Sort = Literal["title", "id", "collection", "kind", "bytes", "pages", "passages", "state", "kept", "changed", "date"]
 
 
 def may_change(request: Request, settings: Settings) -> bool:
@@ -78,6 +80,9 @@ class EntryFields(BaseModel):
     code: str = Field(description="跳过的原因代码 / why it is skipped: E-ENC, E-SIZE …")
     reason: str
     cure: str
+    date: str = Field(
+        description="资料的日期 / when the document is from: 2023-07-28, 2023-07, 2023; empty before it is read"
+    )
 
 
 class EntryList(BaseModel):
@@ -97,6 +102,8 @@ class Wanted(BaseModel):
     q: str = Field("", max_length=200, description="题目或路径里的字 / letters of the title or the path")
     collection: str | None = Field(None, description="只要这个文件夹的，空为顶层 / only of this one, empty: the top")
     state: State | None = None
+    since: str = Field("", pattern=_ISO, description="这天起的 / of documents since then")
+    until: str = Field("", pattern=_ISO, description="到这天为止的 / of documents until then")
     sort: Sort = "id"
     descending: bool = False
     offset: int = Field(0, ge=0)
@@ -107,6 +114,8 @@ class Wanted(BaseModel):
         return (
             self.collection in (None, entry.collection)
             and self.state in (None, entry.state)
+            and (not self.since or day_number(entry.date) >= day_number(self.since))
+            and (not self.until or 0 < day_number(entry.date) <= last_day_number(self.until))
             and (not self.q or fold(self.q) in fold(f"{entry.title}\n{entry.id}"))
         )
 

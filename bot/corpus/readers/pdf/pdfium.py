@@ -118,11 +118,11 @@ class Pdf:
         if self.pages > MAX_PAGES:
             raise ReadError("E-SIZE", f"超过 {MAX_PAGES} 页", "too many pages", "请拆分 / split it")
 
-    def title(self) -> str:
-        """The title in the file's properties; "" without one."""
-        length = self._pdfium.FPDF_GetMetaText(self._document, b"Title", None, 0)
+    def property(self, name: bytes) -> str:
+        """One of the file's properties, `Title` or `CreationDate`; "" without it."""
+        length = self._pdfium.FPDF_GetMetaText(self._document, name, None, 0)
         buffer = ctypes.create_string_buffer(length)
-        self._pdfium.FPDF_GetMetaText(self._document, b"Title", buffer, length)
+        self._pdfium.FPDF_GetMetaText(self._document, name, buffer, length)
         return buffer.raw.decode("utf-16-le", "replace").rstrip("\0").strip()
 
     def sheets(self) -> Iterator[Sheet]:

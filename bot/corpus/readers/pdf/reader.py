@@ -79,10 +79,11 @@ def parse(data: bytes, recognise: Callable[[int], list[Piece]] | None = None) ->
     items: list[Line | Table] = []
     for number, pieces in enumerate(kept):
         items += aligned_tables(in_reading_order(pieces, pages[number].tables, number, known))
-    title = _title(items, body, pdf.title())
+    title = _title(items, body, pdf.property(b"Title"))
     items = _without_furniture(items, pages, running)
     writer = _Pages(pages).written(continued(paragraphs(items)))
-    return writer.parsed(title, _warnings(failed, unreadable, scanned))
+    created = pdf.property(b"CreationDate").removeprefix("D:")[:8]  # D:20230728101500+08'00'
+    return writer.parsed(title, _warnings(failed, unreadable, scanned), created)
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ _MAX_HEADLINE = 120  # letters
 _UTF8 = re.compile(rb"""charset\s*=\s*["']?utf-?8""", re.IGNORECASE)
 _HEAD = 4096  # bytes in which a page names its encoding; browsers look at 1,024
 _OWN_LINKS = 10  # to the same site, that tell which one the page belongs to
+_PUBLISHED = ("article:published_time", "og:published_time", "og:release_date")
 _MIN_SHARED = 4  # letters in a row that a headline shares with the page's title
 _LINES = frozenset(["span", "strong", "b", "font"])  # of which old pages make their headlines
 
@@ -52,7 +53,7 @@ def parse_text(html: str, warning: str = "") -> Parsed:
     title = headline.text if headline is not None else _own_part(named[0]) if named else ""
     writer = BlockWriter()
     Walk(writer, furniture=furniture_of(page, headline), title=" ".join([title, *named]), site=_site(page)).run(page)
-    return writer.parsed(title, warning)
+    return writer.parsed(title, warning, _published(page))
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -71,6 +72,12 @@ def _named(page: Element) -> list[str]:
     texts = [one.get("content") for one in page.elements() if one.tag == "meta" and one.get("property") == "og:title"]
     texts += [one.text for one in page.elements() if one.tag == "title"][:1]  # a drawing has such elements as well
     return [" ".join(text.split()) for text in texts if is_title(_own_part(text))]
+
+
+def _published(page: Element) -> str:
+    """When the head of a page says that it was published; "" if it does not say so."""
+    said = [one.get("content") for one in page.elements() if one.tag == "meta" and one.get("property") in _PUBLISHED]
+    return next(filter(None, said), "")
 
 
 def _own_part(title: str) -> str:

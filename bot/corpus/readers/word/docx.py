@@ -616,6 +616,12 @@ def _mark_contents(pieces: Sequence[_Piece]) -> None:
         piece.text, piece.number, piece.kind, piece.reason = piece.whole, "", "left out", piece.reason or _CONTENTS
 
 
+def _created(package: Package) -> str:
+    """When the properties of the file say that it was made; "" if they do not."""
+    core = [name for name in package.related("", "core-properties") if package.has(name)]
+    return (package.xml(core[0]).findtext("{http://purl.org/dc/terms/}created") if core else "") or ""
+
+
 def _title(package: Package, pieces: Sequence[_Piece]) -> str:
     """The title by how the first lines look, or what the properties of the file and every page say."""
     core = [name for name in package.related("", "core-properties") if package.has(name)]
@@ -671,7 +677,7 @@ def _written(pieces: Sequence[_Piece], title: str, package: Package) -> Parsed:
                     shown.add(piece.text)
                     room -= len(data)
                     writer.picture(data)
-    return writer.parsed(title)
+    return writer.parsed(title, date=_created(package))
 
 
 def _write(writer: BlockWriter, piece: _Piece) -> None:
