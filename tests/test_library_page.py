@@ -71,6 +71,21 @@ def test_the_documents_are_listed_searched_and_sorted(visit):
     assert page.inner_text("h1") == "Documents 3 documents in all"
 
 
+def test_the_documents_of_some_time_are_listed(visit, own_bot, settings):
+    for day in ("2022-03-01", "2023-07-28"):
+        (settings.corpus / f"纪要 {day}.txt").write_text(f"纪要\n\n{day}的会。\n", encoding="utf-8")
+    own_bot.refresh()
+    page = visit()
+    expect(page.locator("#rows tr")).to_have_count(5)
+    page.fill("#until", "2023-01-01")
+    expect(page.locator("#rows tr")).to_have_count(1)
+    assert rows(page) == ["纪要 2022-03-01.txt"]
+    page.fill("#until", "2024-01-01")
+    page.fill("#since", "2023-01-01")
+    expect(row(page, "纪要 2023-07-28.txt").locator(".column_date")).to_contain_text("2023-07-28")
+    assert rows(page) == ["纪要 2023-07-28.txt"]
+
+
 def test_files_are_put_in_indexed_and_answered(visit, bot, settings):
     page = visit()
     page.fill("#into", "渡口")

@@ -19,7 +19,7 @@ const STATES = { indexed: "indexed", waiting: "queued", indexing: "indexing", sk
 
 const VIEWS = ["documents", "questions"];
 
-const wanted = { q: "", collection: null, state: null, sort: "id", descending: false, limit: PAGE };
+const wanted = { q: "", collection: null, state: null, since: "", until: "", sort: "id", descending: false, limit: PAGE };
 let asked = 0;
 let looking = 0;
 let running = false;
@@ -92,7 +92,7 @@ function row(entry) {
     cell("column_bytes", size(entry.bytes)),
     cell("column_passages", entry.passages ? String(entry.passages) : ""),
     cell("column_state", ...stateOf(entry)),
-    cell("column_changed", when(entry.changed)),
+    cell("column_date", entry.date || "", when(entry.changed)),
     cell("column_actions", remove),
   );
   made.dataset.id = entry.id;
@@ -125,7 +125,7 @@ function when(changed) {
   if (!changed) return "";
   const made = element("time", "", new Date(changed).toLocaleString(text("lang"), { dateStyle: "medium", timeStyle: "short" }));
   made.dateTime = changed;
-  return made;
+  return element("small", "", text("changed"), " ", made);
 }
 
 async function removed(entry) {
@@ -249,6 +249,7 @@ function listen() {
   for (const name of ["state", "collection"]) {
     $(name).addEventListener("change", () => want({ [name]: $(name).value ? $(name).value.slice(1) : null }));
   }
+  for (const name of ["since", "until"]) $(name).addEventListener("change", () => want({ [name]: $(name).value }));
   for (const head of document.querySelectorAll("th[data-sort]")) {
     head.querySelector("button").addEventListener("click", () => sortBy(head.dataset.sort));
   }
@@ -269,7 +270,7 @@ function want(wish, anew = true) {
 
 /** By a column, its order turned when it is the one already. Figures and dates begin with the largest. */
 function sortBy(sort) {
-  const largest = ["bytes", "passages", "changed"].includes(sort);
+  const largest = ["bytes", "passages", "date"].includes(sort);
   want({ sort, descending: wanted.sort === sort ? !wanted.descending : largest });
   for (const head of document.querySelectorAll("th[data-sort]")) {
     head.ariaSort = head.dataset.sort !== sort ? "none" : wanted.descending ? "descending" : "ascending";
