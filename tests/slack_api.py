@@ -6,6 +6,7 @@ import asyncio
 import json
 import queue
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
@@ -28,6 +29,13 @@ class SlackApi:
 
     def named(self, method: str) -> list[dict]:
         return [params for name, params in self.calls if name == method]
+
+    def wait_for(self, method: str, count: int) -> list[dict]:
+        """The calls of a method, once there are so many, or after 20 seconds; while the server that makes them runs."""
+        until = time.monotonic() + 20
+        while len(self.named(method)) < count and time.monotonic() < until:
+            time.sleep(0.02)
+        return self.named(method)
 
     def answer(self, method: str, params: dict, token: str) -> tuple[int, dict]:
         expected = APP_TOKEN if method == "apps.connections.open" else BOT_TOKEN

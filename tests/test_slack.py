@@ -251,10 +251,11 @@ def test_a_click_on_a_button_lands_in_the_journal(api, slow):
             assert send_form(client, payload=json.dumps(click)).status_code == 200
         other = click | {"actions": [{"action_id": "other", "value": "1:x"}]}
         assert send_form(client, payload=json.dumps(other)).status_code == 200
+        thanks = api.wait_for("respond/2", 2)  # a server that stops owes nobody thanks
     journal = Journal(slow.settings.index / "journal.sqlite")
     assert [(asked.question, asked.liked, asked.disliked) for asked in journal.recent(5)] == [(QUESTION, 1, 1)]
     journal.close()
-    assert [message["text"] for message in api.named("respond/2")] == [slack.THANKS] * 2
+    assert [message["text"] for message in thanks] == [slack.THANKS] * 2
 
 
 def test_prompts_are_suggested_where_a_conversation_opens(api, slow):
@@ -262,10 +263,7 @@ def test_prompts_are_suggested_where_a_conversation_opens(api, slow):
     with served(slow) as client:
         send(client, event(1, type="app_home_opened", tab="messages", channel="D1"))
         send(client, event(2, type="assistant_thread_started", assistant_thread=thread))
-        deadline = time.monotonic() + 5
-        while len(api.named("assistant.threads.setSuggestedPrompts")) < 2 and time.monotonic() < deadline:
-            time.sleep(0.02)
-    home, started = api.named("assistant.threads.setSuggestedPrompts")
+        home, started = api.wait_for("assistant.threads.setSuggestedPrompts", 2)
     assert "thread_ts" not in home
     assert started["thread_ts"] == "170000.1"
     assert len(home["prompts"]) == 3
